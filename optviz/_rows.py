@@ -1,0 +1,93 @@
+"""The run axis: K configurations stacked into one that broadcasts over K rows.
+
+The K runs of a comparison are trained as one. Their hyper-parameters become arrays of shape (K, 1, …),
+so that an update rule written for one run updates all of them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from types import ModuleType
+from typing import Any, TypeVar
+
+import numpy as np
+
+__all__ = ["column", "groups", "namespace", "stack"]
+
+T = TypeVar("T")
+
+
+def namespace(x: Any) -> ModuleType:
+    """The module whose functions fit ``x``: ``torch`` for a tensor, else ``numpy``.
+
+    Example:
+        >>> namespace(np.zeros(2)).__name__
+        'numpy'
+    """
+    torch = sys.modules.get("torch")
+    return torch if torch is not None and isinstance(x, torch.Tensor) else np
+
+
+def column(values: Sequence[float] | np.ndarray, like: Any) -> Any:
+    """Values of K rows as an array of shape (K, 1, …) that broadcasts against ``like``.
+
+    Args:
+        values: one number a row.
+        like: array or tensor of shape (K, …), whose kind, dtype and device the result takes.
+
+    Returns:
+        Array or tensor of shape (K, 1, …) with as many axes as ``like``.
+
+    Example:
+        >>> column([1, 2], np.zeros((2, 3, 4))).shape
+        (2, 1, 1)
+    """
+    shape = (len(values),) + (1,) * (like.ndim - 1)
+    xp = namespace(like)
+    if xp is np:
+        return np.asarray(values, dtype=like.dtype).reshape(shape)
+    return xp.as_tensor(np.asarray(values), dtype=like.dtype, device=like.device).reshape(shape)
+
+
+def groups(configs: Sequence[Any]) -> list[list[int]]:
+    """Rows that one stacked configuration can stand for: same class, same fields that are not floats.
+
+    Returns:
+        Lists of row numbers, in order of first appearance; together every row once.
+
+    Example:
+        >>> from optviz.optimizers import SGD, Adam
+        >>> groups([SGD(), Adam(), SGD(momentum=0.9), SGD(momentum=0.9, nesterov=True)])
+        [[0, 2], [1], [3]]
+    """
+    found: dict[Any, list[int]] = {}
+    for k, item in enumerate(configs):
+        rest = tuple((f.name, v) for f in fields(item) if not isinstance(v := getattr(item, f.name), float))
+        found.setdefault((type(item), rest), []).append(k)
+    return list(found.values())
+
+
+def stack(configs: Sequence[T], like: Any) -> T:
+    """One configuration whose float fields hold the values of all rows.
+
+    The instance is not validated: its fields are arrays of shape (K, 1, …) in the dtype of ``like``. A field
+    with one value in all rows stays a plain number, which is faster and broadcasts just as well.
+
+    Args:
+        configs: configurations of one group (see :func:`groups`).
+        like: array or tensor of shape (K, …) to broadcast against.
+
+    Example:
+        >>> from optviz.optimizers import SGD
+        >>> stack([SGD(0.0), SGD(0.9)], np.zeros((2, 5))).momentum.tolist()
+        [[0.0], [0.9]]
+    """
+    first = configs[0]
+    stacked = object.__new__(type(first))
+    for f in fields(first):  # type: ignore[arg-type]
+        values = [getattr(c, f.name) for c in configs]
+        varies = isinstance(values[0], float) and any(v != values[0] for v in values)
+        object.__setattr__(stacked, f.name, column(values, like) if varies else values[0])
+    return stacked
