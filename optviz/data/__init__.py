@@ -1,0 +1,6 @@
+"""Real data, offline first: digits and MNIST samples that ship with packages, others on request."""
+
+from optviz.data.bundled import digits, mnist5k
+from optviz.data.splits import Data, Split, split
+
+__all__ = ["Data", "Split", "digits", "mnist5k", "split"]
