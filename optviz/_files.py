@@ -58,7 +58,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     The block writes to a temporary file in the same folder. When the block ends without an exception, that
     file is flushed to disk and takes the place of ``path`` in one step; otherwise it is removed and ``path``
-    stays as it was. If the process is killed, ``path`` stays as it was too, and the temporary file may remain.
+    stays as it was. If the process is killed, ``path`` stays as it was too, and the temporary file may stay.
 
     Args:
         path: the file to write; its folder is created if it is missing.
