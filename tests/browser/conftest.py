@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.pages import Notebook, open_page
+from tests.browser.pages import CHROMIUM_FLAGS, Notebook, open_page
 from tests.browser.server import Lab, start_lab
-from tests.chromium import FLAGS, find_chromium
-from tests.demand import demanded
+from tests.chromium import find_chromium
 from tests.demand import demanded
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
         yield browser
         browser.close()
 

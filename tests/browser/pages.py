@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
     from tests.browser.server import Lab
 
-__all__ = ["KNOWN_CONSOLE_ERRORS", "Notebook", "open_page"]
+__all__ = ["CHROMIUM_FLAGS", "KNOWN_CONSOLE_ERRORS", "Notebook", "open_page"]
+
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 # JupyterLab's own console errors, which appear with an empty notebook too; the reason stands beside each.
 KNOWN_CONSOLE_ERRORS: tuple[tuple[str, str], ...] = ()
