@@ -88,9 +88,9 @@ def _mnist5k(size: int) -> Data:
 def _divided(name: str, raw: np.ndarray, top: int, source: str, license: str) -> Data:
     """Data from rows of pixels with the label last."""
     X, y = raw[:, :-1].astype(np.float32) / np.float32(top), raw[:, -1].astype(np.int64)
-    parts = (frozen(X[rows], y[rows]) for rows in stratified(y, SHARES, SEED))
+    train, validation, test = (frozen(X[rows], y[rows]) for rows in stratified(y, SHARES, SEED))
     side = int(X.shape[1] ** 0.5)
-    return Data(name, *parts, classes=10, shape=(1, side, side), source=source, license=license)
+    return Data(name, train, validation, test, 10, (1, side, side), source, license)
 
 
 def _shipped(package: str, name: str) -> Path:

@@ -79,7 +79,7 @@ def split(
 ) -> Data:
     """Divide examples into train, validation and test, each with the same mix of classes.
 
-    The parts have ``fractions`` of the examples up to rounding, as has every class up to one example; within
+    The parts have ``fractions`` of the examples up to rounding, as has every class up to two examples; within
     a part the order is random. The same seed gives the same parts on every machine. Values are converted to
     float32 but not rescaled: bring images to [0, 1] first.
 
@@ -115,8 +115,8 @@ def split(
         require(
             len(rows) > 0, f"split.{part}", f"not empty (a share of {share} of {len(X)} examples)", len(rows)
         )
-    made = (frozen(X[rows], y[rows]) for rows in parts)
-    return Data(name, *made, classes=classes, shape=X.shape[1:])
+    train, validation, test = (frozen(X[rows], y[rows]) for rows in parts)
+    return Data(name, train, validation, test, classes, X.shape[1:])
 
 
 def frozen(X: np.ndarray, y: np.ndarray) -> Split:
