@@ -10,7 +10,7 @@ import math
 import numbers
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, TypeVar, cast, dataclass_transform
 
 __all__ = ["Knob", "config", "example", "knob", "knobs", "require"]
 
@@ -174,7 +174,7 @@ def _number(name: str, value: Any, spec: Knob, kind: type) -> Any:
         value = value.item()  # a NumPy scalar or a 0-d tensor
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    low, high = spec.hard
+    value, (low, high) = cast(Any, value), spec.hard
     if not math.isfinite(value) or not low <= value <= high:
         raise ValueError(f"{name} must be {_span(low, high)}, got {value!r}")
     if kind is int:

@@ -64,7 +64,7 @@ class SGD:
 
     momentum: float = _beta(0.0, "momentum")
     nesterov: bool = False
-    dampening: float = knob(0.0, 0.0, 0.9, hard=(0.0, 1.0), label="dampening")
+    dampening: float = knob(default=0.0, low=0.0, high=0.9, hard=(0.0, 1.0), label="dampening")
     weight_decay: float = _weight_decay()
     elementwise: ClassVar[bool] = True
 
