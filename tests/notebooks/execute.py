@@ -1,0 +1,82 @@
+"""Execute notebooks in place: ``python -m tests.notebooks.execute [notebook …]``, all of them by default.
+
+Cell ids, tags and metadata stay. What would make the file large or different each time goes: the widgets'
+state (a panel's picture is stored beside it), and the times of execution.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from optviz._clock import human_bytes, human_seconds, stopwatch
+from optviz._files import write_atomic
+
+__all__ = ["execute", "main", "stripped"]
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+
+
+def execute(path: Path) -> None:
+    """Run all cells in a fresh kernel and store the outputs; the file is unchanged if a cell fails."""
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=300,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        store_widget_state=False,
+        record_timing=False,
+    )
+    client.execute()
+    write_atomic(path, (nbformat.writes(stripped(notebook)) + "\n").encode())
+
+
+def stripped(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook without widget state, times, and the patch number of the Python that ran it."""
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = _joined(cell.outputs)
+    return notebook
+
+
+def main(words: list[str]) -> int:
+    """Execute the named notebooks, or all; the exit code is 1 if a cell failed."""
+    paths = [Path(word).absolute() for word in words] or sorted(FOLDER.glob("*.ipynb"))
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+    os.environ.pop("MPLBACKEND", None)  # or the kernels would show no pictures
+    failed = 0
+    for path in paths:
+        try:
+            with stopwatch() as watch:
+                execute(path)
+        except CellExecutionError as error:
+            failed += 1
+            print(f"{path.name}: FAILED, the file is unchanged\n{error}", flush=True)
+            continue
+        print(f"{path.name}: {human_seconds(watch.seconds)}, {human_bytes(path.stat().st_size)}", flush=True)
+    return int(failed > 0)
+
+
+def _joined(outputs: list) -> list:
+    """Pieces of one stream in one output: how they are cut depends on timing."""
+    joined: list = []
+    for output in outputs:
+        last = joined[-1] if joined else {}
+        if output.output_type == "stream" and last.get("name") == output.get("name"):
+            last.text += output.text
+        else:
+            joined.append(output)
+    return joined
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
