@@ -47,9 +47,9 @@ def human_seconds(seconds: float) -> str:
     """
     if seconds < 0.95:
         return f"{seconds * 1e3:.0f} ms"
-    if seconds < 100:
+    if seconds < 99.95:
         return f"{seconds:.1f} s"
-    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+    return f"{round(seconds) // 60} min {round(seconds) % 60} s"
 
 
 def human_bytes(count: float) -> str:
@@ -60,9 +60,9 @@ def human_bytes(count: float) -> str:
         ('960 B', '277 kB', '3.1 GB')
     """
     for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= factor:
+        if count >= 0.9995 * factor:  # 999,600 bytes are 1.0 MB, not 1000 kB
             value = count / factor
-            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
+            return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
     return f"{count:.0f} B"
 
 

@@ -1,0 +1,71 @@
+"""The run axis: grouping, stacking and broadcasting over K rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from optviz import optimizers
+from optviz._rows import column, groups, namespace, stack
+from optviz.optimizers import SGD, Adam
+from tests.strategies import configs
+
+any_rule = st.sampled_from([getattr(optimizers, n) for n in optimizers.__all__ if n[0].isupper()]).flatmap(
+    configs
+)
+
+
+def test_namespace() -> None:
+    assert namespace(np.zeros(2)) is np
+    assert namespace(3.0) is np
+    assert namespace(torch.zeros(2)) is torch
+
+
+@pytest.mark.parametrize("like", [np.zeros((3, 4, 5), np.float32), torch.zeros(3, 4, 5, dtype=torch.float16)])
+def test_column_takes_kind_and_dtype(like: Any) -> None:
+    found = column([1, 2, 3], like)
+    assert type(found) is type(like)
+    assert found.dtype == like.dtype
+    assert tuple(found.shape) == (3, 1, 1)
+    assert (like + found)[:, 0, 0].tolist() == [1, 2, 3]
+
+
+def test_column_of_vectors() -> None:
+    assert column(np.arange(2.0), np.zeros(2)).tolist() == [0.0, 1.0]
+
+
+@given(st.lists(any_rule, max_size=12))
+def test_groups_hold_every_row_once(rules: list[Any]) -> None:
+    found = groups(rules)
+    assert sorted(k for group in found for k in group) == list(range(len(rules)))
+    assert [group[0] for group in found] == sorted(group[0] for group in found)
+    for group in found:
+        assert group == sorted(group)
+        assert len({type(rules[k]) for k in group}) == 1
+        assert len({getattr(rules[k], "nesterov", None) for k in group}) == 1
+
+
+def test_stack_keeps_shared_values_plain() -> None:
+    like = np.zeros((2, 5), np.float32)
+    rule = stack([Adam(b1=0.9), Adam(b1=0.5)], like)
+    assert rule.b2 == 0.999
+    assert rule.b1.dtype == np.float32
+    assert rule.b1.shape == (2, 1)
+    np.testing.assert_allclose(rule.b1[:, 0], [0.9, 0.5], rtol=1e-7)
+
+
+def test_stack_of_one_is_the_rule_itself() -> None:
+    assert stack([SGD(0.9, nesterov=True)], np.zeros((1, 3))) == SGD(0.9, nesterov=True)
+
+
+@given(st.lists(configs(SGD, nesterov=False), min_size=1, max_size=6))
+def test_stack_holds_each_rows_values(rules: list[SGD]) -> None:
+    stacked = stack(rules, np.zeros((len(rules), 2)))
+    for name in ("momentum", "dampening", "weight_decay"):
+        values = np.broadcast_to(np.ravel(getattr(stacked, name)), len(rules))
+        assert values.tolist() == [getattr(rule, name) for rule in rules]
