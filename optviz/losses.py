@@ -13,7 +13,15 @@ import numpy as np
 from optviz._knobs import require
 from optviz._rows import namespace
 
-__all__ = ["cross_entropy", "cross_entropy_grad", "log_softmax", "mse", "mse_grad", "softmax"]
+__all__ = [
+    "cross_entropy",
+    "cross_entropy_grad",
+    "cross_entropy_with_grad",
+    "log_softmax",
+    "mse",
+    "mse_grad",
+    "softmax",
+]
 
 
 def softmax(logits: Any) -> Any:
@@ -185,13 +193,48 @@ def cross_entropy_grad(logits: Any, labels: Any, smoothing: Any = 0.0) -> Any:
         Label smoothing: Szegedy et al., Rethinking the Inception architecture for computer vision, 2016,
         arXiv:1512.00567.
     """
-    logits, labels, smoothing, xp = _classified(logits, labels, smoothing, "cross_entropy_grad")
-    p, hit, count = softmax(logits), _one_hot(labels, logits, xp), logits.shape[-2]
+    return _both(logits, labels, smoothing, "cross_entropy_grad")[1]
+
+
+def cross_entropy_with_grad(logits: Any, labels: Any, smoothing: Any = 0.0) -> tuple[Any, Any]:
+    """:func:`cross_entropy` and :func:`cross_entropy_grad` from one pass over the exponentials.
+
+    Args:
+        logits, labels, smoothing: as in :func:`cross_entropy`.
+
+    Returns:
+        The loss of each run, shape () or (K,), and its gradient, of the shape of ``logits``.
+
+    Raises:
+        TypeError, ValueError: as :func:`cross_entropy`.
+
+    Example:
+        >>> loss, grad = cross_entropy_with_grad(np.zeros((1, 2)), np.array([1]))
+        >>> round(float(loss), 4), grad.tolist()
+        (0.6931, [[0.5, -0.5]])
+
+    Reference:
+        Label smoothing: Szegedy et al., Rethinking the Inception architecture for computer vision, 2016,
+        arXiv:1512.00567.
+    """
+    return _both(logits, labels, smoothing, "cross_entropy_with_grad")
+
+
+def _both(logits: Any, labels: Any, smoothing: Any, name: str) -> tuple[Any, Any]:
+    logits, labels, smoothing, xp = _classified(logits, labels, smoothing, name)
+    hit, count = _one_hot(labels, logits, xp), logits.shape[-2]
+    shifted = logits - _top(logits, xp)
+    weights = xp.exp(shifted)
+    total = weights.sum(axis=-1, keepdims=True)
+    p, log_total = weights / total, xp.log(total[..., 0])
+    nll = (log_total - xp.where(hit, shifted, 0.0).sum(axis=-1)).mean(axis=-1)
     if smoothing is None:
-        return xp.where(hit, p - 1, p) / count
+        return nll, xp.where(hit, p - 1, p) / count
+    uniform = (log_total - shifted.mean(axis=-1)).mean(axis=-1)
+    loss = (1 - smoothing) * nll + smoothing * uniform
     if getattr(smoothing, "ndim", 0):
         smoothing = smoothing.reshape(-1, 1, 1)
-    return (xp.where(hit, p - (1 - smoothing), p) - smoothing / logits.shape[-1]) / count
+    return loss, (xp.where(hit, p - (1 - smoothing), p) - smoothing / logits.shape[-1]) / count
 
 
 def _floats(values: Any, name: str) -> tuple[Any, Any]:
