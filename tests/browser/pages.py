@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.image
 import numpy as np
 
+from tests.browser import scripts
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
@@ -36,54 +38,6 @@ CHROMIUM_FLAGS = (
 # JupyterLab's own console errors, which appear with an empty notebook too; the reason stands beside each.
 KNOWN_CONSOLE_ERRORS: tuple[tuple[str, str], ...] = ()
 
-_READY = """() => {
-    const panel = window.jupyterapp?.shell?.currentWidget;
-    return panel?.sessionContext?.isReady && panel.sessionContext.session?.kernel?.status === "idle"
-        && panel.content?.model?.cells?.length > 0;
-}"""
-
-_RUN_ALL = """async (limit) => {
-    const late = new Promise((_, fail) => setTimeout(() => fail(new Error("run all: time is up")), limit));
-    const done = window.jupyterapp.commands.execute("notebook:run-all-cells");
-    await Promise.race([done, late]);
-}"""
-
-_ASK_KERNEL = """async ([code, expression]) => {
-    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-    const reply = await kernel.requestExecute({
-        code, silent: true, store_history: false, stop_on_error: false,
-        user_expressions: {value: expression},
-    }).done;
-    return reply.content;
-}"""
-
-_PIXELS = """async (img) => {
-    await img.decode();
-    const canvas = document.createElement("canvas");
-    canvas.width = img.naturalWidth; canvas.height = img.naturalHeight;
-    canvas.getContext("2d").drawImage(img, 0, 0);
-    return canvas.toDataURL("image/png");
-}"""
-
-# Notes the time, the source and a fingerprint of every picture that is really shown (loaded) in an image.
-_WATCH = """(img) => {
-    const seen = img.optvizSeen = [];
-    const canvas = document.createElement("canvas");
-    img.optvizNote = () => {
-        const when = performance.now();
-        canvas.width = img.naturalWidth; canvas.height = img.naturalHeight;
-        const context = canvas.getContext("2d", {willReadFrequently: true});
-        context.drawImage(img, 0, 0);
-        const data = new Uint32Array(
-            context.getImageData(0, 0, canvas.width, canvas.height).data.buffer);
-        let hash = 17;
-        for (let i = 0; i < data.length; i++) hash = (Math.imul(hash, 31) + data[i]) | 0;
-        seen.push([when, hash, img.naturalWidth]);
-    };
-    img.addEventListener("load", img.optvizNote);
-}"""
-_UNWATCH = """(img) => { img.removeEventListener("load", img.optvizNote); return img.optvizSeen; }"""
-
 
 class Notebook:
     """One notebook open in one JupyterLab page."""
@@ -98,13 +52,14 @@ class Notebook:
     def open(self, name: str, mode: str = "doc", timeout: float = 60.0) -> Notebook:
         """Open a notebook of the served folder and wait until its kernel is idle."""
         self.page.goto(self.lab.url(name, mode), timeout=timeout * 1e3)
-        self.page.wait_for_function(_READY, timeout=timeout * 1e3)
+        self.page.wait_for_function(scripts.READY, timeout=timeout * 1e3)
+        self.page.evaluate(scripts.LISTEN)
         return self
 
     def run_all(self, timeout: float = 120.0) -> None:
         """Run every cell; returns when the last one is done and the kernel is idle."""
-        self.page.evaluate(_RUN_ALL, timeout * 1e3)
-        self.page.wait_for_function(_READY, timeout=timeout * 1e3)
+        self.page.evaluate(scripts.RUN_ALL, timeout * 1e3)
+        self.page.wait_for_function(scripts.READY, timeout=timeout * 1e3)
 
     def run_cell(self, index: int, timeout: float = 120.0) -> None:
         """Run one cell by its position."""
@@ -112,7 +67,7 @@ class Notebook:
             "(i) => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = i; }", index
         )
         self.page.evaluate('() => window.jupyterapp.commands.execute("notebook:run-cell")')
-        self.page.wait_for_function(_READY, timeout=timeout * 1e3)
+        self.page.wait_for_function(scripts.READY, timeout=timeout * 1e3)
 
     def cells(self) -> list[dict[str, Any]]:
         """The notebook's cells as they stand in the page (nbformat 4)."""
@@ -145,16 +100,21 @@ class Notebook:
         known = [re.compile(pattern) for pattern, _ in KNOWN_CONSOLE_ERRORS]
         return [text for text in self.console if not any(pattern.search(text) for pattern in known)]
 
+    def kernel_errors(self) -> list[str]:
+        """Errors and everything on stderr that the kernel sent since the notebook was opened."""
+        return self.page.evaluate("() => window.optvizSaid")
+
     def assert_clean(self) -> None:
-        """No error output, no page error, no console error so far."""
+        """No error output, no page error, no console error, nothing on the kernel's stderr so far."""
         assert not self.cell_errors()
+        assert not self.kernel_errors()
         assert not self.console_errors()
 
     # -- the kernel ----------------------------------------------------------------------------------
     def ask(self, expression: str, code: str = "") -> Any:
         """Run code in the kernel and return the value of an expression (anything that JSON can hold)."""
         wrapped = f"__import__('json').dumps({expression})"
-        content = self.page.evaluate(_ASK_KERNEL, [code, wrapped])
+        content = self.page.evaluate(scripts.ASK_KERNEL, [code, wrapped])
         if content["status"] != "ok":
             raise RuntimeError(f"{content.get('ename')}: {content.get('evalue')}")
         value = content["user_expressions"]["value"]
@@ -167,6 +127,15 @@ class Notebook:
         code = "import gc as _gc, os as _os; _gc.collect()"
         pages = "int(open('/proc/self/statm').read().split()[1]) * _os.sysconf('SC_PAGE_SIZE')"
         return self.ask(pages, code)
+
+    def page_heap(self) -> tuple[int, int]:
+        """Bytes of the page's JavaScript heap and number of its DOM nodes, after collecting garbage."""
+        session = self.page.context.new_cdp_session(self.page)
+        session.send("HeapProfiler.collectGarbage")
+        session.send("Performance.enable")
+        metrics = {m["name"]: m["value"] for m in session.send("Performance.getMetrics")["metrics"]}
+        session.detach()
+        return int(metrics["JSHeapUsedSize"]), int(metrics["Nodes"])
 
     # -- widgets -------------------------------------------------------------------------------------
     def find(self, selector: str) -> Locator:
@@ -237,7 +206,7 @@ class Notebook:
 
     def picture(self, selector: str) -> np.ndarray:
         """What an image widget shows now, as an (H, W, 4) array of 0..1."""
-        data = self.image(selector).evaluate(_PIXELS)
+        data = self.image(selector).evaluate(scripts.PIXELS)
         return matplotlib.image.imread(io.BytesIO(base64.b64decode(data.split(",")[1])))
 
     def source(self, selector: str) -> str:
@@ -247,13 +216,7 @@ class Notebook:
     def wait_for_new_picture(self, selector: str, old: str, timeout: float = 10.0) -> None:
         """Wait until an image shows another picture than the one with address ``old``."""
         self.image(selector).evaluate(
-            """async (img, [old, limit]) => {
-                const end = performance.now() + limit;
-                while (img.src === old || !img.complete) {
-                    if (performance.now() > end) throw new Error("no new picture");
-                    await new Promise((go) => setTimeout(go, 5));
-                }
-            }""",
+            scripts.NEW_PICTURE,
             [old, timeout * 1e3],
         )
 
@@ -273,9 +236,9 @@ class Notebook:
         """Collect (milliseconds, fingerprint, width) of every picture shown; filled when the block ends."""
         seen: list[tuple[float, int, int]] = []
         image = self.image(selector)
-        image.evaluate(_WATCH)
+        image.evaluate(scripts.WATCH)
         yield seen
-        seen += [tuple(item) for item in image.evaluate(_UNWATCH)]
+        seen += [tuple(item) for item in image.evaluate(scripts.UNWATCH)]
 
     # -- appearance ----------------------------------------------------------------------------------
     def theme(self, dark: bool) -> None:
@@ -293,33 +256,11 @@ class Notebook:
 
     def overflowing(self, root: str) -> list[str]:
         """Visible elements under ``root`` that stick out of its output area to the left or right."""
-        return self.page.locator(root).first.evaluate(
-            """(root) => {
-                const area = (root.closest(".jp-OutputArea-output") ?? document.body).getBoundingClientRect();
-                const right = Math.min(area.right, window.innerWidth) + 1, found = [];
-                for (const element of root.querySelectorAll("*")) {
-                    const box = element.getBoundingClientRect();
-                    if (!box.width || !box.height || element.closest(".noUi-target")) continue;
-                    if (box.right > right || box.left < area.left - 1)
-                        found.push(`${element.tagName}.${element.className} ${box.left | 0}..${box.right | 0}`
-                            + ` outside ${area.left | 0}..${right | 0}`);
-                }
-                return found;
-            }"""
-        )
+        return self.page.locator(root).first.evaluate(scripts.OVERFLOWING)
 
     def cut_off(self, root: str) -> list[str]:
         """Texts under ``root`` (labels, buttons, read-outs) that do not fit into their own box."""
-        return self.page.locator(root).first.evaluate(
-            """(root) => {
-                const found = [];
-                const texts = ".widget-label, .widget-html-content, .jupyter-button, .widget-readout";
-                for (const element of root.querySelectorAll(texts))
-                    if (element.offsetParent && element.scrollWidth > element.clientWidth + 1)
-                        found.push(`${element.className}: ${element.textContent.slice(0, 60)}`);
-                return found;
-            }"""
-        )
+        return self.page.locator(root).first.evaluate(scripts.CUT_OFF)
 
     def screenshot(self, path: Path, selector: str | None = None) -> Path:
         """Save what the page (or one widget) looks like."""

@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from tests.browser import toys
 from tests.browser.pages import Notebook
-
-
-@pytest.fixture
-def stream(page: Notebook) -> Notebook:
-    """The streaming toy, open and run."""
-    page.open(page.lab.write("stream.ipynb", toys.STREAM))
-    page.run_all()
-    return page
 
 
 def test_errors_are_noticed(page: Notebook) -> None:
@@ -22,14 +13,18 @@ def test_errors_are_noticed(page: Notebook) -> None:
     page.run_all()
     assert page.outputs(0) == "two 2\n"
     assert page.cell_errors() == ["cell 1: ZeroDivisionError: division by zero"]
+    assert page.kernel_errors() == page.cell_errors()[0].split(": ", 1)[1:]
     assert page.unexecuted() == [2]
+    page.ask("None", "import warnings; warnings.warn('odd')")
     page.page.evaluate("() => console.error('something broke')")
     page.page.wait_for_timeout(100)
+    assert any("odd" in text for text in page.kernel_errors())
     assert any("something broke" in text for text in page.console_errors())
 
 
-def test_stream_follows_mouse_and_keyboard(stream: Notebook) -> None:
-    page = stream
+def test_stream_follows_mouse_and_keyboard(page: Notebook) -> None:
+    page.open(page.lab.write("stream.ipynb", toys.STREAM))
+    page.run_all()
     first = page.picture(".toy-image")
     assert first.shape[:2] == (320, 450)
     with page.watching(".toy-image") as seen:
@@ -44,10 +39,11 @@ def test_stream_follows_mouse_and_keyboard(stream: Notebook) -> None:
     page.wait_for_new_picture(".toy-image", old)
     assert page.slider_value(".toy-slider") < before
     assert page.resident_bytes() > 20e6
+    heap, nodes = page.page_heap()
+    assert heap > 1e6
+    assert nodes > 100
     page.assert_clean()
 
-
-def test_layout_is_measured(stream: Notebook) -> None:
-    assert stream.overflowing(".widget-vbox") == []
-    stream.resize(400)
-    assert stream.overflowing(".widget-vbox")
+    assert page.overflowing(".widget-vbox") == []
+    page.resize(400)
+    assert page.overflowing(".widget-vbox")

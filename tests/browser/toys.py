@@ -7,11 +7,11 @@ __all__ = ["ECHO", "INTERACT", "STREAM"]
 # The floor: a slider, the kernel, a label. Nothing is drawn.
 ECHO = """
 import ipywidgets as w
-slider = w.FloatSlider(value=0.5, min=0.0, max=1.0, step=0.001, description="echo")
-label = w.Label("start")
-slider.add_class("toy-echo"); label.add_class("toy-echo-label")
-slider.observe(lambda change: setattr(label, "value", f"{change.new:.4f}"), "value")
-w.VBox([slider, label])
+echo = w.FloatSlider(value=0.5, min=0.0, max=1.0, step=0.001, description="echo")
+echoed = w.Label("start")
+echo.add_class("toy-echo"); echoed.add_class("toy-echo-label")
+echo.observe(lambda change: setattr(echoed, "value", f"{change.new:.4f}"), "value")
+w.VBox([echo, echoed])
 """
 
 # What tutorials do: a new figure for every move. The five curves are those of the flagship's rate panel.
@@ -43,20 +43,20 @@ fig = Figure(figsize=(4.5, 3.2), dpi=100); canvas = FigureCanvasAgg(fig)
 slider = w.FloatSlider(value=0.5, min=0.0, max=1.0, step=0.01, description="rate")
 image = w.Image(format="png"); slider.add_class("toy-slider"); image.add_class("toy-image")
 tasks, cancelled, finished = [], [], []
-def draw(k):
+def send(k):
     t = np.arange(k + 1)
     line.set_data(t, np.exp(-slider.value * t / 10)); out = io.BytesIO()
     canvas.print_png(out); image.value = out.getvalue()
 async def stream():
     try:
         for k in range(5, 101, 5):
-            draw(k); await asyncio.sleep(0.02)
+            send(k); await asyncio.sleep(0.02)
         finished.append(slider.value)
     except asyncio.CancelledError:
         cancelled.append(slider.value); raise
 def moved(change):
     for task in tasks: task.cancel()
     tasks[:] = [asyncio.get_running_loop().create_task(stream())]
-slider.observe(moved, "value"); draw(100)
+slider.observe(moved, "value"); send(100)
 w.VBox([slider, image])
 """
