@@ -1,0 +1,47 @@
+"""What a lesson needs beside the techniques: source on show, quizzes, predictions, checked exercises."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from optviz.lessons.checking import check
+    from optviz.lessons.material import Choice, Exercise, Mistake, Question, Verdict
+    from optviz.lessons.predictions import predict
+    from optviz.lessons.quizzes import quiz
+    from optviz.lessons.session import setup
+    from optviz.lessons.source import show_source
+
+__all__ = [
+    "Choice",
+    "Exercise",
+    "Mistake",
+    "Question",
+    "Verdict",
+    "check",
+    "predict",
+    "quiz",
+    "setup",
+    "show_source",
+]
+
+_HOME = {  # no module has the name of a function: importing it would hide the function
+    "check": "checking",
+    "predict": "predictions",
+    "quiz": "quizzes",
+    "setup": "session",
+    "show_source": "source",
+    **dict.fromkeys(("Choice", "Exercise", "Mistake", "Question", "Verdict"), "material"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

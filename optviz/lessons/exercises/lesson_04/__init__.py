@@ -1,0 +1,11 @@
+"""Questions and exercises of lesson 04, Learning-rate schedules."""
+
+from __future__ import annotations
+
+from optviz.lessons.exercises.lesson_04.loops import LOOP
+from optviz.lessons.exercises.lesson_04.questions import QUESTIONS
+from optviz.lessons.exercises.lesson_04.rates import COSINE, DROP, WARMUP
+
+__all__ = ["EXERCISES", "QUESTIONS"]
+
+EXERCISES = (WARMUP, COSINE, DROP, LOOP)
