@@ -294,9 +294,8 @@ def rate_table(runs: Sequence[Run], steps: int) -> np.ndarray:
     bad = np.argwhere(~(np.isfinite(table) & (table >= 0)))
     if len(bad):
         k, t = bad[0]
-        raise ValueError(
-            f"rate of {runs[k].label!r} at update {t} must be a finite number of at least 0, got {table[k, t]}"
-        )
+        name = f"rate of {runs[k].label!r} at update {t}"
+        raise ValueError(f"{name} must be a finite number of at least 0, got {table[k, t]}")
     return table
 
 

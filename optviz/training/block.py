@@ -1,0 +1,205 @@
+"""Rows that are updated in lockstep: their weights, their rules, one update after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from optviz import _rows
+from optviz._knobs import require
+from optviz.training.history import Run
+
+__all__ = ["Block", "Map", "Params", "Weights", "blocks", "gathered"]
+
+Params = Mapping[str, Any]
+Map = Callable[[dict[str, Any]], Mapping[str, Any]]
+CHUNK = 64  # rows that are updated together: bounds memory, and more gain no speed
+
+
+class Block:
+    """Rows of one seed that are updated in lockstep; their weights are rows of one flat buffer (k, P)."""
+
+    def __init__(
+        self, problem: Any, runs: list[Run], rows: list[int], params: Params, batches: Iterator[Any]
+    ):
+        groups = _rows.groups([run.optimizer for run in runs])
+        order = [k for group in groups for k in group]  # each group becomes a slice
+        self.problem, self.batches = problem, batches
+        self.rows = [rows[k] for k in order]
+        self.numpy = hasattr(problem, "loss_and_grad")
+        self.view: Map | None = None
+        self.grads: Map | None = None
+        self.shapes = {name: tuple(p.shape[1:]) for name, p in params.items()}
+        self.flat = _flat({name: p[order] for name, p in params.items()})
+        self.params = self._views(self.flat)
+        self.extra = _extras([runs[k] for k in order])
+        self.groups: list[tuple[slice, Any, dict[str, Any]]] = []
+        end = 0
+        for group in groups:
+            here = slice(end, end := end + len(group))
+            tensors = self._tensors(self.flat[here], runs[group[0]].optimizer)
+            rules = {n: _rows.stack([runs[k].optimizer for k in group], t) for n, t in tensors.items()}
+            self.groups.append((here, rules, {n: rules[n].init(t) for n, t in tensors.items()}))
+        if self.numpy:
+            self.gradient = np.empty_like(self.flat)
+            self.gradients = self._views(self.gradient)
+
+    def advance(self, start: int, table: np.ndarray, loss: np.ndarray) -> None:
+        """Do one update for each column of ``table``, writing the losses into ``loss``."""
+        lr = np.ascontiguousarray(table[self.rows].T)  # (n, k)
+        for i in range(len(lr)):
+            losses, gradient = self._gradient(next(self.batches))
+            loss[self.rows, i] = losses
+            for here, rules, state in self.groups:
+                weights = self._tensors(self.flat[here], rules)
+                slopes = self._tensors(gradient[here], rules)
+                for name, p in weights.items():
+                    rate = _rows.column(lr[i, here], p)
+                    delta, state[name] = rules[name].update(slopes[name], state[name], p, rate, start + i)
+                    p += delta
+
+    def seen(self) -> dict[str, Any]:
+        """The weights as the loss sees them."""
+        return self.params if self.view is None else dict(self.view(self.params))
+
+    def metrics(self) -> dict[str, np.ndarray]:
+        return self.problem.metrics(self.seen())
+
+    def _gradient(self, batch: Any) -> tuple[Any, Any]:
+        if self.numpy:
+            losses, _ = self.problem.loss_and_grad(self.seen(), batch, out=self.gradients, **self.extra)
+            gradient = self.gradient
+        else:
+            losses, gradient = self._autograd(batch)
+        if self.grads is not None:
+            gradient = _flat(dict(self.grads(self._views(gradient))))
+        return losses, gradient
+
+    def _autograd(self, batch: Any) -> tuple[Any, Any]:
+        import torch
+        from torch.func import vmap
+
+        leaves = {name: p.detach().requires_grad_() for name, p in self.seen().items()}
+        extra = {n: _rows.column(v, self.flat[:, 0]) for n, v in self.extra.items()}
+
+        def loss(params: dict[str, Any], extra: dict[str, Any]) -> Any:
+            return self.problem.loss(params, batch, **extra)
+
+        if getattr(self.problem, "vectorize", True):
+            losses = vmap(loss)(leaves, extra)
+        else:
+            row = lambda values, k: {n: v[k] for n, v in values.items()}  # noqa: E731
+            losses = torch.stack([loss(row(leaves, k), row(extra, k)) for k in range(len(self.rows))])
+        found = torch.autograd.grad(losses.sum(), list(leaves.values()))
+        return losses.detach().cpu().numpy(), _flat(dict(zip(leaves, found, strict=True)))
+
+    def _views(self, flat: Any) -> dict[str, Any]:
+        """Parameters by name as views of a flat buffer (k, P)."""
+        views, start = {}, 0
+        for name, shape in self.shapes.items():
+            size = int(np.prod(shape))
+            views[name] = flat[:, start : start + size].reshape(-1, *shape)
+            start += size
+        return views
+
+    def _tensors(self, flat: Any, rules: Any) -> dict[str, Any]:
+        """What a rule is given: the flat buffer where it works weight by weight, else tensor by tensor."""
+        rule = next(iter(rules.values())) if isinstance(rules, dict) else rules
+        return {"": flat} if getattr(rule, "elementwise", False) else self._views(flat)
+
+
+class Weights(Mapping[str, Any]):
+    """Weights of all rows in their order, gathered from the blocks when they are asked for."""
+
+    def __init__(self, blocks: list[Block], rows: int) -> None:
+        self.blocks, self.rows = blocks, rows
+
+    def __getitem__(self, name: str) -> Any:
+        return gathered(self.rows, [(b.rows, {name: b.seen()[name]}) for b in self.blocks])[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.blocks[0].shapes)
+
+    def __len__(self) -> int:
+        return len(self.blocks[0].shapes)
+
+
+def blocks(
+    problem: Any,
+    runs: Sequence[Run],
+    seeds: tuple[int, ...],
+    params: Params | None,
+    view: Map | None,
+    grads: Map | None,
+) -> list[Block]:
+    found = []
+    for i, seed in enumerate(seeds):
+        for start in range(0, len(runs), CHUNK):
+            some = list(runs[start : start + CHUNK])
+            rows = [(start + k) * len(seeds) + i for k in range(len(some))]
+            order, weights = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
+            drawn = problem.init(weights)
+            first = {n: _start(n, p, params, rows, len(runs) * len(seeds)) for n, p in drawn.items()}
+            block = Block(problem, some, rows, first, problem.batches(order))
+            block.view, block.grads = view, grads
+            found.append(block)
+    return found
+
+
+def _start(name: str, drawn: Any, params: Params | None, rows: list[int], total: int) -> Any:
+    """Starting weights (k, *shape) of some rows: given ones, else the drawn ones for each row."""
+    p, xp = drawn, _rows.namespace(drawn)
+    if params is not None:
+        require(name in params, "params", f"a mapping with {name!r}", sorted(params))
+        p = params[name]
+        if xp is np:
+            p = np.asarray(p.detach().cpu() if hasattr(p, "detach") else p, dtype=drawn.dtype)
+        else:
+            p = xp.as_tensor(p, dtype=drawn.dtype, device=drawn.device)
+        shapes = (tuple(drawn.shape), (total, *drawn.shape))
+        require(
+            tuple(p.shape) in shapes,
+            f"params[{name!r}]",
+            f"of shape {shapes[0]} or {shapes[1]}",
+            tuple(p.shape),
+        )
+        if p.ndim > drawn.ndim:
+            return p[rows]
+    return xp.stack([p] * len(rows))
+
+
+def _flat(params: dict[str, Any]) -> Any:
+    """Parameters (k, *shape) side by side in one new array (k, P)."""
+    first = next(iter(params.values()))
+    return _rows.namespace(first).concatenate([p.reshape(len(first), -1) for p in params.values()], -1)
+
+
+def _extras(runs: list[Run]) -> dict[str, np.ndarray]:
+    """Per-run extras as name -> (k,); every run of a block must name the same ones."""
+    names = {n for run in runs for n, _ in run.extra}
+    for run in runs:
+        require(
+            {n for n, _ in run.extra} == names,
+            "Run.extra",
+            f"given for every run: {sorted(names)}",
+            run.extra,
+        )
+    return {n: np.array([dict(run.extra)[n] for run in runs]) for n in sorted(names)}
+
+
+def gathered(rows: int, parts: list[tuple[list[int], Mapping[str, Any]]]) -> dict[str, Any]:
+    """Values of the blocks put into the order of the rows."""
+    found: dict[str, Any] = {}
+    for here, values in parts:
+        for name, value in values.items():
+            if name not in found:
+                make = (
+                    value.new_empty
+                    if hasattr(value, "new_empty")
+                    else lambda s, v=value: np.empty(s, v.dtype)
+                )
+                found[name] = make((rows, *value.shape[1:]))
+            found[name][here] = value
+    return found
