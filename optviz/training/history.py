@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -200,7 +199,7 @@ class History:
         """Write everything to one ``.npz`` file, whole or not at all, without pickle.
 
         Returns:
-            The path written.
+            The path written, which ends in ``.npz``.
 
         Raises:
             OSError: if the folder cannot be written.
@@ -210,7 +209,7 @@ class History:
         arrays |= {f"params/{n}": np.asarray(v) for n, v in self.params.items()}
         buffer = io.BytesIO()
         np.savez(buffer, meta=np.array(json.dumps(meta)), steps=self.steps, **arrays)  # type: ignore[arg-type]
-        target = Path(path).with_suffix(".npz")
+        target = Path(path) if str(path).endswith(".npz") else Path(f"{path}.npz")
         write_atomic(target, buffer.getvalue())
         return target
 
@@ -220,10 +219,11 @@ class History:
 
         Raises:
             ValueError: if the file is damaged or no history.
-            FileNotFoundError: if there is none.
+            OSError: if there is none, or it cannot be read.
         """
+        content = io.BytesIO(Path(path).read_bytes())
         try:
-            with np.load(Path(path), allow_pickle=False) as file:
+            with np.load(content, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             meta = json.loads(str(arrays.pop("meta")))
             steps = arrays.pop("steps")
@@ -232,9 +232,7 @@ class History:
                 group, name = key.split("/", 1)
                 parts[group][name] = value
             return cls(tuple(meta["labels"]), tuple(meta["seeds"]), steps, parts["series"], parts["params"])
-        except (KeyError, ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
+        except Exception as error:  # damage surfaces as almost any error of zipfile, json or NumPy
             raise ValueError(
                 f"path must be an undamaged history file, got {str(path)!r} ({error})"
             ) from error
