@@ -117,6 +117,7 @@ def test_lab_arguments(folder: Path) -> None:
     settings = Path(next(word for word in words if "app_settings_dir" in word).split("=")[1])
     overrides = json.loads((settings / "overrides.json").read_text())
     assert overrides["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
+    assert any(word.startswith("--LabApp.workspaces_dir=") for word in words)
     assert not any("token" in word.lower() for word in words), (
         "a token must not show in the list of processes"
     )
@@ -124,7 +125,9 @@ def test_lab_arguments(folder: Path) -> None:
 
 def test_lab_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setenv("JUPYTER_TOKEN", "old")
     environment = lab.environment(1)
+    assert "JUPYTER_TOKEN" not in environment
     assert environment["OMP_NUM_THREADS"] == environment["MKL_NUM_THREADS"] == "1"
     assert os.environ["OMP_NUM_THREADS"] == "7"
 

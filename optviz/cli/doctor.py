@@ -161,7 +161,7 @@ def _data() -> Finding:
     except OSError as error:
         advice = "Set the environment variable OPTVIZ_CACHE to a folder of yours."
         return Finding("data", f"{folder} cannot be written to ({error.strerror})", True, advice)
-    kept = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    kept = sorted(path for path in folder.iterdir() if path.name[0] != "." and path.name != "workspaces")
     names = ", ".join(f"{path.name} {human_bytes(_size(path))}" for path in kept)
     return Finding("data", f"{folder} holds {names or 'nothing yet'}")
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from optviz._files import cache_folder, ready_folder
 from optviz._knobs import require
 from optviz.cli import catalog
 
@@ -69,7 +70,10 @@ def arguments(notebooks: Path, port: int | None, browser: bool) -> list[str]:
         f"--LabApp.default_url=/lab/tree{first}",
         f"--LabApp.app_settings_dir={Path(__file__).parent / 'settings'}",
         "--LabApp.extension_manager=readonly",
-        "--Application.log_level=WARN",
+        "--Application.log_level=ERROR",  # the link is still printed
+        "--PasswordIdentityProvider.hashed_password=",  # a token, also for those who have set a password
+        "--ServerApp.answer_yes=True",  # Ctrl-C stops at once
+        *_workspaces(),
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")
@@ -80,15 +84,24 @@ def arguments(notebooks: Path, port: int | None, browser: bool) -> list[str]:
     return options
 
 
+def _workspaces() -> list[str]:
+    """A folder for the layout of windows, apart from that of the user's other work in JupyterLab."""
+    try:
+        return [f"--LabApp.workspaces_dir={ready_folder(cache_folder() / 'workspaces')}"]
+    except OSError:
+        return []
+
+
 def environment(threads: int) -> dict[str, str]:
-    """The environment of JupyterLab and its kernels: this Python first, a limit on threads.
+    """The environment of JupyterLab and its kernels: this Python first, a limit on threads, a fresh token.
 
     Example:
         >>> environment(2)["OMP_NUM_THREADS"]
         '2'
     """
     limits = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    return dict(os.environ) | {"JUPYTER_PREFER_ENV_PATH": "1"} | dict.fromkeys(limits, str(threads))
+    inherited = {name: value for name, value in os.environ.items() if name != "JUPYTER_TOKEN"}
+    return inherited | {"JUPYTER_PREFER_ENV_PATH": "1"} | dict.fromkeys(limits, str(threads))
 
 
 def has_display() -> bool:
