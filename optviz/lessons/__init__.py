@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optviz.lessons.checking import check
+    from optviz.lessons.comparison import OwnBest, own_best
     from optviz.lessons.material import Choice, Exercise, Mistake, Question, Verdict
     from optviz.lessons.predictions import predict
     from optviz.lessons.quizzes import quiz
@@ -17,9 +18,11 @@ __all__ = [
     "Choice",
     "Exercise",
     "Mistake",
+    "OwnBest",
     "Question",
     "Verdict",
     "check",
+    "own_best",
     "predict",
     "quiz",
     "setup",
@@ -32,6 +35,7 @@ _HOME = {  # no module has the name of a function: importing it would hide the f
     "quiz": "quizzes",
     "setup": "session",
     "show_source": "source",
+    **dict.fromkeys(("OwnBest", "own_best"), "comparison"),
     **dict.fromkeys(("Choice", "Exercise", "Mistake", "Question", "Verdict"), "material"),
 }
 
