@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, TypeVar, cast, dataclass_transform
 
-__all__ = ["Knob", "config", "example", "knob", "knobs", "require"]
+__all__ = ["Choice", "Knob", "choice", "choices", "config", "example", "knob", "knobs", "require"]
 
 T = TypeVar("T")
 
@@ -85,7 +85,47 @@ def knob(
     return field(default=MISSING if required else default, metadata={"knob": spec})
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(knob, field))
+@dataclass(frozen=True)
+class Choice:
+    """The options of a field that is chosen from a list.
+
+    Args:
+        options: pairs (text in the menu, value).
+        label: printed before the menu.
+
+    Example:
+        >>> Choice((("small", 32), ("large", 256)), "size").label
+        'size'
+    """
+
+    options: tuple[tuple[str, Any], ...]
+    label: str = ""
+
+
+def choice(default: Any, options: dict[str, Any], *, label: str = "") -> Any:
+    """Declare a dataclass field whose value is one of some named options.
+
+    Args:
+        default: the default value.
+        options: text in the menu -> value.
+        label: printed before the menu.
+
+    Returns:
+        A ``dataclasses.field`` for use in a class decorated with :func:`config`.
+
+    Example:
+        >>> @config
+        ... class Shop:
+        ...     size: int = choice(32, {"small": 32, "large": 256})
+        >>> Shop(64)
+        Traceback (most recent call last):
+        ...
+        ValueError: Shop.size must be one of [32, 256], got 64
+    """
+    return field(default=default, metadata={"choice": Choice(tuple(options.items()), label)})
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(knob, choice, field))
 def config(cls: type[T]) -> type[T]:
     """Make ``cls`` a frozen dataclass whose knobs are checked when it is built.
 
@@ -129,6 +169,20 @@ def knobs(cls: Any) -> dict[str, Knob]:
     return {f.name: f.metadata["knob"] for f in fields(cls) if "knob" in f.metadata}
 
 
+def choices(cls: Any) -> dict[str, Choice]:
+    """The fields of a technique that are chosen from a list, by field name.
+
+    Args:
+        cls: a class made by :func:`config`, or an instance of one.
+
+    Example:
+        >>> from optviz.schedules import Cosine
+        >>> choices(Cosine)
+        {}
+    """
+    return {f.name: f.metadata["choice"] for f in fields(cls) if "choice" in f.metadata}
+
+
 def example(cls: Callable[..., T], **values: Any) -> T:
     """Build ``cls`` with every knob at the start of its slider, except for ``values``.
 
@@ -157,6 +211,10 @@ def require(ok: bool, name: str, rule: str, value: object) -> None:
 
 
 def _checked(name: str, f: Field[Any], value: Any) -> Any:
+    if "choice" in f.metadata:
+        allowed = [option for _, option in f.metadata["choice"].options]
+        require(value in allowed, name, f"one of {allowed}", value)
+        return value
     if "knob" not in f.metadata:
         if isinstance(f.default, bool) and not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, got {value!r}")
