@@ -102,8 +102,8 @@ class Curves:
     Example:
         >>> from matplotlib.figure import Figure
         >>> drawing = Curves(Figure().subplots())
-        >>> drawing.set([Line(np.arange(3), np.arange(3), "up")], Frame(xlim=(0, 2), ylim=(0, 2)))
-        >>> len(drawing.artists())
+        >>> changed = drawing.set([Line(np.arange(3), np.arange(3), "up")], Frame(xlim=(0, 2), ylim=(0, 2)))
+        >>> len(drawing.artists())  # line, leader, label
         3
     """
 
