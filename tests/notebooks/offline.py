@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import socket
 import struct
@@ -41,6 +40,8 @@ def deny_network() -> str | None:
 
 
 def _flags(name: str) -> int:
+    import fcntl  # Linux and macOS only
+
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         answer = fcntl.ioctl(s, SIOCGIFFLAGS, struct.pack("16sH22x", name.encode(), 0))
     return struct.unpack("16sH22x", answer)[1]
@@ -51,5 +52,7 @@ def _is_up(name: str) -> bool:
 
 
 def _loopback_up() -> None:
+    import fcntl
+
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", _flags("lo") | IFF_UP))
