@@ -124,7 +124,7 @@ def _against_best(
             # the level at which Holm's procedure tested this pair: the interval excludes 0 iff it rejected
             own = 1 - alpha / (len(every) - min(int(rank[i]), rejected))
             result = paired(runs[best], runs[other], own, resolution=half_image)
-            out[other] = replace(result, p=float(adjusted[i]))
+            out[other] = replace(result, mean=max(result.mean, 0.0), p=float(adjusted[i]))  # never -1e-17
     return dict(sorted(out.items(), key=lambda item: item[1].mean))
 
 
@@ -147,7 +147,7 @@ def _headline(
         return "one seed only: no ranking; add seeds"
     others = list(pairs)  # the closest first
     if not ahead:
-        return _level_runs(best, others[0], pairs, len(runs))
+        return _level_runs(runs, best, others[0], pairs[others[0]])
     nearest = next(name for name in others if name in ahead)
     by = f"by {_points(pairs[nearest])}"
     if len(others) == 1:
@@ -161,15 +161,17 @@ def _headline(
     return f"{_short(best)} is ahead of {known}{detail}; cannot tell it from {unclear} yet: add seeds"
 
 
-def _level_runs(best: str, second: str, pairs: Mapping[str, Paired], count: int) -> str:
-    seeds = pairs[second].n
-    if all(pair.mean == 0 for pair in pairs.values()):
-        who = f"{_short(best)} and {_short(second)}" if count == 2 else f"all {count} runs"
-        return f"{who}: equal on average over {seeds} seeds"
-    gap = _points(pairs[second]).replace(" (", ", ").rstrip(")")
-    if count == 2:
-        return f"{_short(best)} and {_short(second)}: cannot tell apart yet ({gap}): add seeds"
-    return f"{count} runs: cannot tell apart yet ({_short(best)} leads {_short(second)} by {gap}): add seeds"
+def _level_runs(runs: Mapping[str, np.ndarray], best: str, second: str, pair: Paired) -> str:
+    two = f"{_short(best)} and {_short(second)}"
+    if all(np.array_equal(v, runs[best]) for v in runs.values()):
+        who = two if len(runs) == 2 else f"all {len(runs)} runs"
+        return f"{who}: equal in each of {pair.n} seeds"
+    gap = _points(pair).replace(" (", ", ").rstrip(")")
+    if len(runs) == 2:
+        return f"{two}: cannot tell apart yet ({gap}): add seeds"
+    return (
+        f"{len(runs)} runs: cannot tell apart yet ({_short(best)} leads {_short(second)} by {gap}): add seeds"
+    )
 
 
 def _points(pair: Paired) -> str:
@@ -201,5 +203,5 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(shown)} and {rest} more" if rest else " and ".join(shown)
 
 
-def _short(name: str, width: int = 24) -> str:
+def _short(name: str, width: int = 18) -> str:
     return name if len(name) <= width else f"{name[: width - 1]}…"
