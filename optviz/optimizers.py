@@ -80,8 +80,10 @@ class SGD:
 
     def update(self, g: Any, state: State, p: Any, lr: Any, step: int) -> tuple[Any, State]:
         g = _plus_decay(g, p, self.weight_decay)
-        new = g if _zero(self.dampening) else (1 - self.dampening) * g
-        b = g if step == 0 else self.momentum * state["b"] + new
+        if _zero(self.momentum):
+            return -lr * g, state
+        new = g if step == 0 or _zero(self.dampening) else (1 - self.dampening) * g
+        b = self.momentum * state["b"] + new  # at step 0 a copy of g: the caller may reuse its array
         return -lr * (g + self.momentum * b if self.nesterov else b), {"b": b}
 
 

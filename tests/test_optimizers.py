@@ -158,6 +158,7 @@ def test_nothing_is_mutated_and_state_goes_around(cls: type, data: st.DataObject
         assert np.array_equal(g[step], kept_g)
         assert all(np.array_equal(state[n], v) for n, v in before.items())
         assert state.keys() == new.keys()
+        assert not any(np.shares_memory(v, g) or np.shares_memory(v, p) for v in new.values())
         p, state = p + delta, new
     saved = {n: np.array(v) for n, v in state.items()}  # what a checkpoint keeps
     for step in range(3, 6):
