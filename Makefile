@@ -50,6 +50,7 @@ notebooks: $(VENV)/.test ## execute all notebooks in place, then renew the READM
 	$(PY) -m tests.readme lessons
 
 bench: $(VENV)/.bench ## measure, and write the table into the README
+	$(RUN) -m tests.chromium
 	$(RUN) -m tests.bench $(BENCH_ARGS)
 
 badges: $(VENV)/.test ## write the address in pyproject.toml into the README and the notebooks
