@@ -47,7 +47,7 @@ def softmax(logits: Any) -> Any:
         doi:10.1093/imanum/draa038.
     """
     logits, xp = _floats(logits, "softmax.logits")
-    weights = xp.exp(logits - _top(logits, xp))
+    weights = xp.exp(_shifted(logits, xp))
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
@@ -72,7 +72,7 @@ def log_softmax(logits: Any) -> Any:
         doi:10.1093/imanum/draa038.
     """
     logits, xp = _floats(logits, "log_softmax.logits")
-    shifted = logits - _top(logits, xp)
+    shifted = _shifted(logits, xp)
     return shifted - xp.log(xp.exp(shifted).sum(axis=-1, keepdims=True))
 
 
@@ -222,8 +222,10 @@ def cross_entropy_with_grad(logits: Any, labels: Any, smoothing: Any = 0.0) -> t
 
 def _both(logits: Any, labels: Any, smoothing: Any, name: str) -> tuple[Any, Any]:
     logits, labels, smoothing, xp = _classified(logits, labels, smoothing, name)
+    if xp is np:
+        return _both_numpy(logits, labels, smoothing)
     hit, count = _one_hot(labels, logits, xp), logits.shape[-2]
-    shifted = logits - _top(logits, xp)
+    shifted = _shifted(logits, xp)
     weights = xp.exp(shifted)
     total = weights.sum(axis=-1, keepdims=True)
     p, log_total = weights / total, xp.log(total[..., 0])
@@ -237,6 +239,27 @@ def _both(logits: Any, labels: Any, smoothing: Any, name: str) -> tuple[Any, Any
     return loss, (xp.where(hit, p - (1 - smoothing), p) - smoothing / logits.shape[-1]) / count
 
 
+def _both_numpy(logits: Any, labels: Any, smoothing: Any) -> tuple[Any, Any]:
+    """The same with the classes as the first axis: NumPy is slow along a short last one."""
+    z = np.array(np.moveaxis(logits, -1, 0), order="C")  # a copy, (C, N) or (C, K, N)
+    at_label = (labels, ..., np.arange(len(labels)))  # picks (N,) or (N, K)
+    with np.errstate(invalid="ignore"):  # inf − inf in a run that has diverged
+        z -= z.max(axis=0)
+    p = np.exp(z)
+    total = p.sum(axis=0)
+    p /= total
+    log_total = np.log(total).mean(axis=-1)
+    loss = log_total - z[at_label].mean(axis=0)
+    if smoothing is None:
+        p[at_label] -= 1
+    else:
+        loss = (1 - smoothing) * loss + smoothing * (log_total - z.mean(axis=0).mean(axis=-1))
+        p[at_label] -= 1 - smoothing
+        p -= (smoothing[:, None] if np.ndim(smoothing) else smoothing) / len(z)
+    p /= len(labels)
+    return loss, np.ascontiguousarray(np.moveaxis(p, 0, -1))
+
+
 def _floats(values: Any, name: str) -> tuple[Any, Any]:
     xp = namespace(values)
     if xp is np:
@@ -246,9 +269,12 @@ def _floats(values: Any, name: str) -> tuple[Any, Any]:
     return values, xp
 
 
-def _top(logits: Any, xp: Any) -> Any:
-    """The largest logit of each row, a constant to autograd (its share of the gradient cancels)."""
-    return xp.amax(logits if xp is np else logits.detach(), axis=-1, keepdims=True)
+def _shifted(logits: Any, xp: Any) -> Any:
+    """Logits less the largest of each row, which is a constant to autograd (its share cancels)."""
+    if xp is not np:
+        return logits - xp.amax(logits.detach(), axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # inf − inf in a run that has diverged
+        return logits - np.array(np.moveaxis(logits, -1, 0), order="C").max(axis=0)[..., None]
 
 
 def _like(values: Any, array: Any, xp: Any) -> Any:
@@ -279,11 +305,11 @@ def _classified(logits: Any, labels: Any, smoothing: Any, name: str) -> tuple[An
     logits, xp = _floats(logits, f"{name}.logits")
     labels = np.asarray(labels) if xp is np else xp.as_tensor(labels, device=logits.device)
     shape, got = tuple(logits.shape), tuple(labels.shape)
-    require(
-        len(shape) >= 2 and 0 not in shape, f"{name}.logits", "of shape (N, C) or (K, N, C), not empty", shape
-    )
-    require(got == shape[-2:-1], f"{name}.labels", f"of shape {shape[-2:-1]}, one a row of logits", got)
-    if str(labels.dtype).removeprefix("torch.").rstrip("0123456789") not in ("int", "uint"):
+    if len(shape) < 2 or 0 in shape:
+        require(False, f"{name}.logits", "of shape (N, C) or (K, N, C), not empty", shape)
+    if got != shape[-2:-1]:
+        require(False, f"{name}.labels", f"of shape {shape[-2:-1]}, one a row of logits", got)
+    if labels.dtype.kind not in "iu" if xp is np else labels.is_floating_point() or labels.dtype == xp.bool:
         raise TypeError(f"{name}.labels must be integer class ids, got dtype {labels.dtype}")
     if xp is np or labels.device.type == "cpu":
         _check_range(labels, shape[-1], f"{name}.labels")

@@ -125,15 +125,26 @@ def test_impossible_class(kind):
     assert float(losses.cross_entropy(z, kind(np.array([1])))) == np.inf
 
 
-def test_a_diverged_run_stays_in_its_row(kind):
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_diverged_run_stays_in_its_row(kind, bad):
     z, y = sample((3, 7, 5))
     clean = np.asarray(losses.cross_entropy(kind(z), kind(y)))
-    z[1] = np.nan
+    z[1] = bad
     value = np.asarray(losses.cross_entropy(kind(z), kind(y)))
     grad = np.asarray(losses.cross_entropy_grad(kind(z), kind(y)))
     assert np.isnan(value[1])
     np.testing.assert_array_equal(value[[0, 2]], clean[[0, 2]])
     assert np.isfinite(grad[[0, 2]]).all()
+
+
+def test_a_run_alone_is_what_it_is_among_others():
+    z, y = sample((8, 64, 10))
+    z = z.astype(np.float32)
+    value, grad = losses.cross_entropy_with_grad(z, y, 0.1)
+    for k in (0, 5):
+        alone, alone_grad = losses.cross_entropy_with_grad(z[k : k + 1], y, 0.1)
+        np.testing.assert_array_equal(alone[0], value[k])
+        np.testing.assert_array_equal(alone_grad[0], grad[k])
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 1), (3, 1, 1)])
