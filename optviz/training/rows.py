@@ -6,7 +6,7 @@ knob that was moved. A row that diverges stays alone with its NaN.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cache
@@ -65,11 +65,10 @@ def iterate(
         9 (1, 10)
         19 (1, 10)
     """
-    runs, seeds = tuple(runs), _seeds(seed)
+    runs, seeds = runs if isinstance(runs, Run) else tuple(runs), _seeds(seed)
+    if isinstance(runs, Run) or not all(isinstance(run, Run) for run in runs):
+        raise TypeError(f"runs must be a sequence of Run objects, got {runs!r}")
     require(len(runs) > 0, "runs", "at least one Run", runs)
-    for run in runs:
-        if not isinstance(run, Run):
-            raise TypeError(f"runs must be Run objects, got {run!r}")
     require(
         isinstance(steps, int | np.integer) and steps >= 1, "steps", "a whole number of at least 1", steps
     )
@@ -138,11 +137,12 @@ def row_labels(runs: Sequence[Run]) -> list[str]:
 
 
 def _seeds(seed: int | Sequence[int]) -> tuple[int, ...]:
-    seeds = (seed,) if isinstance(seed, int | np.integer) else tuple(seed)
+    seeds: tuple[Any, ...] = tuple(seed) if isinstance(seed, Iterable) else (seed,)
+    if not all(isinstance(s, int | np.integer) for s in seeds):
+        raise TypeError(f"seed must be a whole number or several, got {seed!r}")
     require(len(seeds) > 0, "seed", "one seed or several", seed)
     require(len(set(seeds)) == len(seeds), "seed", "different seeds", seed)
-    for s in seeds:
-        require(isinstance(s, int | np.integer) and s >= 0, "seed", "whole numbers of at least 0", seed)
+    require(min(seeds) >= 0, "seed", "whole numbers of at least 0", seed)
     return tuple(int(s) for s in seeds)
 
 
