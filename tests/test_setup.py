@@ -19,7 +19,7 @@ from packaging.specifiers import SpecifierSet
 
 from optviz.cli.catalog import Lesson, read
 from tests import readme
-from tests.bench.__main__ import holds, table
+from tests.bench.__main__ import holds, promise, table
 from tests.demand import demanded
 
 ROOT = Path(__file__).parents[1]
@@ -272,6 +272,11 @@ def test_bench_limits(limit: str | None, ratio: float, kept: bool) -> None:
     assert holds(row) is kept
     assert "| x | 100 ms | 1.5 s |" in table([row])
     assert "a\\|b" in table([row])
+
+
+def test_bench_limit_in_words() -> None:
+    assert promise({"limit": "at most", "target": 1.05}) == ("≤", 1.05)
+    assert promise({"limit": "at most", "target": None}) is None
 
 
 def test_bench_limit_must_be_readable() -> None:
