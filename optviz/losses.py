@@ -249,7 +249,8 @@ def _both_numpy(logits: Any, labels: Any, smoothing: Any) -> tuple[Any, Any]:
     total = p.sum(axis=0)
     p /= total
     log_total = np.log(total).mean(axis=-1)
-    loss = log_total - z[at_label].mean(axis=0)
+    # summed along contiguous rows, so that a run's loss is the same to the last bit in any company
+    loss = log_total - np.ascontiguousarray(z[at_label].T).mean(axis=-1)
     if smoothing is None:
         p[at_label] -= 1
     else:
