@@ -12,9 +12,23 @@ from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, TypeVar, cast, dataclass_transform
 
-__all__ = ["Choice", "Knob", "choice", "choices", "config", "example", "knob", "knobs", "require"]
+__all__ = [
+    "INF",
+    "Cards",
+    "Choice",
+    "Knob",
+    "cards",
+    "choice",
+    "choices",
+    "config",
+    "example",
+    "knob",
+    "knobs",
+    "require",
+]
 
 T = TypeVar("T")
+INF = math.inf
 
 
 @dataclass(frozen=True)
@@ -125,7 +139,41 @@ def choice(default: Any, options: dict[str, Any], *, label: str = "") -> Any:
     return field(default=default, metadata={"choice": Choice(tuple(options.items()), label)})
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(knob, choice, field))
+@dataclass(frozen=True)
+class Cards:
+    """A field that holds several configurations, each shown as a card of its own.
+
+    Args:
+        menu: () -> name on the page -> class that a card may hold.
+        new: (class, whole state, old card or None) -> a card.
+        most: how many cards there may be.
+    """
+
+    menu: Callable[[], dict[str, type]]
+    new: Callable[..., Any]
+    most: int
+
+
+def cards(menu: Callable[[], dict[str, type]], new: Callable[..., Any], *, most: int) -> Any:
+    """Declare a required dataclass field that holds a tuple of cards.
+
+    Args:
+        menu, new, most: as in :class:`Cards`.
+
+    Returns:
+        A ``dataclasses.field`` for use in a class decorated with :func:`config`.
+
+    Example:
+        >>> @config
+        ... class Hand:
+        ...     held: tuple = cards(dict, lambda kind, state, old: kind(), most=8)
+        >>> Hand([1, 2]).held
+        (1, 2)
+    """
+    return field(metadata={"cards": Cards(menu, new, most)})
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(knob, choice, cards, field))
 def config(cls: type[T]) -> type[T]:
     """Make ``cls`` a frozen dataclass whose knobs are checked when it is built.
 

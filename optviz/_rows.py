@@ -72,8 +72,9 @@ def groups(configs: Sequence[Any]) -> list[list[int]]:
 def stack(configs: Sequence[T], like: Any) -> T:
     """One configuration whose float fields hold the values of all rows.
 
-    The instance is not validated: its fields are arrays of shape (K, 1, …) in the dtype of ``like``. A field
-    with one value in all rows stays a plain number, which is faster and broadcasts just as well.
+    The instance is not validated: its fields are arrays of shape (K, 1, …) in the dtype of ``like``. They are
+    arrays also where all rows agree, so that a row's arithmetic is the same to the last bit whatever stands
+    beside it; only a field that is 0 in all rows stays a number, so that a rule may skip it.
 
     Args:
         configs: configurations of one group (see :func:`groups`).
@@ -88,6 +89,6 @@ def stack(configs: Sequence[T], like: Any) -> T:
     stacked = object.__new__(type(first))
     for f in fields(first):  # type: ignore[arg-type]
         values = [getattr(c, f.name) for c in configs]
-        varies = isinstance(values[0], float) and any(v != values[0] for v in values)
-        object.__setattr__(stacked, f.name, column(values, like) if varies else values[0])
+        number = isinstance(values[0], float) and any(v != 0 for v in values)
+        object.__setattr__(stacked, f.name, column(values, like) if number else values[0])
     return stacked

@@ -7,8 +7,8 @@ vectorized, or computed for all rows at once where a problem gives ``loss_and_gr
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -21,7 +21,7 @@ from optviz.data import Data
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Classification", "ModuleProblem", "Problem", "digits", "from_module", "mnist5k"]
+__all__ = ["Classification", "ModuleProblem", "Problem", "convolutional", "digits", "from_module", "mnist5k"]
 
 Params = dict[str, Any]
 Batch = tuple[Any, Any]
@@ -138,10 +138,11 @@ class Classification:
         grads = {name: np.empty_like(p) for name, p in params.items()} if out is None else out
         layers = self._forward(params, X)
         loss, delta = losses.cross_entropy_with_grad(layers[-1], y, smoothing)
+        ones = np.ones(len(y), delta.dtype)
         for i in range(len(layers) - 1, 0, -1):
             below = layers[i - 1]
             np.matmul(delta.swapaxes(1, 2), below, out=grads[f"weight{i}"])
-            delta.sum(axis=1, out=grads[f"bias{i}"])
+            np.matmul(ones, delta, out=grads[f"bias{i}"])  # a sum over examples, 5 times faster than sum()
             if i > 1:
                 delta = np.matmul(delta, params[f"weight{i}"])
                 delta *= below > 0
@@ -288,6 +289,28 @@ def mnist5k(
         (196, 64, 10)
     """
     return Classification(datasets.mnist5k(size), hidden, batch, label_noise)
+
+
+@cache
+def convolutional(problem: Classification) -> ModuleProblem:
+    """The small convolutional network on the images of another problem, with its batch and label noise.
+
+    Args:
+        problem: what to take images, noisy labels and batch from.
+
+    Returns:
+        A problem that trains in torch; equal arguments share one.
+
+    Example:
+        >>> sum(p.size for p in convolutional(digits()).init(np.random.default_rng(0)).values()) > 1_000
+        True
+    """
+    from optviz.models import SmallCNN
+
+    images = problem.data
+    channels, size, _ = images.shape
+    noisy = replace(images, train=replace(images.train, y=problem.labels))
+    return ModuleProblem(SmallCNN(channels, size, images.classes), noisy, problem.batch)
 
 
 def from_module(module: torch.nn.Module, X: Any, y: Any, batch: int = 64) -> ModuleProblem:

@@ -32,6 +32,7 @@ def iterate(
     seed: int | Sequence[int] = 0,
     params: Params | None = None,
     every: int | None = None,
+    measure: int | None = None,
     view: Map | None = None,
     grads: Map | None = None,
     monitors: Sequence[Monitor] = (),
@@ -44,7 +45,9 @@ def iterate(
         steps: T updates.
         seed: one seed or several. With S seeds there are K = runs × S rows, run-major.
         params: weights to start from, name -> (*shape) for all rows or (K, *shape); drawn by seed when None.
-        every: updates between two ``Step``s, each of which measures the metrics; T/40 when None.
+        every: updates between two ``Step``s; T/40 when None.
+        measure: updates between two measurements of the metrics, a multiple of ``every``, and ``every`` when
+            None. The last ``Step`` always measures.
         view: params -> params map through which the loss sees the weights, such as a mask. The gradient with
             respect to its result is applied to the weights themselves (straight-through).
         grads: grads -> grads map before the update, such as ``gradients.clip_norm``.
@@ -76,10 +79,12 @@ def iterate(
     require(
         isinstance(every, int | np.integer) and every >= 1, "every", "a whole number of at least 1", every
     )
+    measure = int(every) if measure is None else measure
+    require(measure >= 1 and measure % every == 0, "measure", f"a multiple of every ({every})", measure)
     table = np.repeat(rate_table(runs, steps), len(seeds), axis=0)
     require_metrics(monitors, METRICS)
     parts = blocks(problem, runs, seeds, params, view, grads)
-    return _updates(parts, table, int(every), _Watch(monitors, len(table)))
+    return _updates(parts, table, (int(every), measure), _Watch(monitors, len(table)))
 
 
 def train(
@@ -146,8 +151,8 @@ def _seeds(seed: int | Sequence[int]) -> tuple[int, ...]:
     return tuple(int(s) for s in seeds)
 
 
-def _updates(parts: list[Block], table: np.ndarray, every: int, watch: _Watch) -> Iterator[Step]:
-    rows, steps = table.shape
+def _updates(parts: list[Block], table: np.ndarray, pace: tuple[int, int], watch: _Watch) -> Iterator[Step]:
+    (rows, steps), (every, measure) = table.shape, pace
     weights = Weights(parts, rows)
     for start in range(0, steps, every):
         lr = table[:, start : start + every].copy()
@@ -160,7 +165,9 @@ def _updates(parts: list[Block], table: np.ndarray, every: int, watch: _Watch) -
                 for block in parts:
                     block.advance(first, lr[:, piece], loss[:, piece])
                 watch.updated(Step(first, lr[:, piece], loss[:, piece], {}, weights))
-            metrics = gathered(rows, [(b.rows, b.metrics()) for b in parts])
+            end = start + lr.shape[1]
+            measured = end % measure == 0 or end == steps
+            metrics = gathered(rows, [(b.rows, b.metrics()) for b in parts]) if measured else {}
         step = Step(start + lr.shape[1] - 1, lr, loss, metrics, weights)
         watch.measured(step)
         last = step.step == steps - 1 or watch.stopped.all()

@@ -228,7 +228,7 @@ class Curves:
         else:
             ax.yaxis.set_major_locator(MaxNLocator(6))
             ax.yaxis.set_major_formatter(
-                PercentFormatter(1, decimals=None) if frame.percent else ScalarFormatter()
+                PercentFormatter(1, decimals=0) if frame.percent else ScalarFormatter()
             )
 
 

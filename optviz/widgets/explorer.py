@@ -1,0 +1,175 @@
+"""The controller of a live picture: a state, a computation in slices, pictures. No ipywidgets here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from optviz._files import write_atomic
+from optviz._knobs import require
+from optviz.widgets.panel import Panel, Picture, stacked
+
+__all__ = ["Explorer"]
+
+Pictures = dict[str, Picture]
+
+
+class Explorer:
+    """A state, what it computes, and how that is drawn.
+
+    It works without a page: :meth:`set` computes to the end, :attr:`result` holds what came out, :attr:`png`
+    the picture. On a page it shows itself as a widget, whose view slices the same computation.
+
+    Args:
+        state: frozen dataclass, hashable; its knobs and choices become controls.
+        compute: state -> generator of results, each more complete than the last.
+        draw: (result, pinned results) -> panel name -> :class:`Picture`.
+        panels: panel name -> :class:`Panel`, in the order on the page.
+        words: texts for the page; see ``optviz.widgets.words``.
+        code: state -> one line of Python that makes this picture again.
+        verdict: result -> a sentence on what it shows, or "".
+        status: result -> how much was computed, and how long it took.
+        table: result -> a pandas table of its data, for saving.
+        adapt: (old state, new state) -> new state, for fields that follow others.
+        wait: state -> seconds that a page waits for further moves before it computes.
+        fixed: state -> fields that have no control.
+
+    Raises:
+        TypeError: if the state is no dataclass instance.
+
+    Example:
+        >>> from optviz.widgets import schedule_lab
+        >>> from optviz.schedules import Constant
+        >>> lab = schedule_lab(Constant(0.1), steps=40, seeds=1)
+        >>> lab.result.progress, lab.set(steps=60).result.rates.shape
+        (1.0, (1, 60))
+    """
+
+    def __init__(
+        self,
+        state: Any,
+        compute: Callable[[Any], Iterator[Any]],
+        draw: Callable[[Any, tuple[Any, ...]], Pictures],
+        *,
+        panels: Mapping[str, Panel],
+        words: Mapping[str, str],
+        code: Callable[[Any], str] = repr,
+        verdict: Callable[[Any], str] = lambda result: "",
+        status: Callable[[Any], str] = lambda result: "",
+        table: Callable[[Any], Any] | None = None,
+        adapt: Callable[[Any, Any], Any] = lambda old, new: new,
+        wait: Callable[[Any], float] = lambda state: 0.0,
+        fixed: Callable[[Any], tuple[str, ...]] = lambda state: (),
+    ) -> None:
+        if not hasattr(type(state), "__dataclass_fields__"):
+            raise TypeError(f"Explorer.state must be a dataclass instance, got {state!r}")
+        self.state, self.initial, self.pinned = state, state, ()
+        self.panels, self.words = dict(panels), dict(words)
+        self.compute, self.draw, self.code, self.verdict, self.table = compute, draw, code, verdict, table
+        self.status, self.adapt, self.wait, self.fixed = status, adapt, wait, fixed
+        self.page: Any = None
+        self._result: Any = None
+        self.on_change: list[Callable[[], None]] = []
+
+    @property
+    def result(self) -> Any:
+        """The newest result; computed to the end if nothing has been computed yet."""
+        if self._result is None:
+            self.finish()
+        return self._result
+
+    def changed(self, **fields_: Any) -> Any:
+        """The state with these fields replaced, checked but not yet taken over.
+
+        Raises:
+            ValueError: if there is no such field, or a value is refused.
+        """
+        known = [f.name for f in fields(self.state)]
+        for name in fields_:
+            require(name in known, "field", f"one of {known}", name)
+        return self.adapt(self.state, replace(self.state, **fields_))
+
+    def set(self, **fields_: Any) -> Explorer:
+        """Replace fields of the state and compute to the end.
+
+        Returns:
+            The explorer itself.
+
+        Raises:
+            ValueError: as :meth:`changed`; the state is then as before.
+        """
+        self.take(self.changed(**fields_))
+        self.finish()
+        for tell in self.on_change:
+            tell()
+        return self
+
+    def take(self, state: Any) -> None:
+        """Make ``state`` the current one without computing."""
+        self.state = state
+
+    def stream(self) -> Iterator[Any]:
+        """Compute in slices: each result is also :attr:`result`. Not finishing it is how one cancels."""
+        for result in self.compute(self.state):
+            self._result = result
+            yield result
+
+    def finish(self) -> None:
+        """Compute to the end."""
+        for _ in self.stream():
+            pass
+
+    def pictures(self) -> Pictures:
+        """The pictures of the newest result by panel name."""
+        return self.draw(self.result, self.pinned)
+
+    @property
+    def png(self) -> bytes:
+        """All panels in one PNG."""
+        return stacked([self.panels[name].draw(picture) for name, picture in self.pictures().items()])
+
+    def pin(self) -> None:
+        """Keep the newest result in the pictures as ghosts."""
+        self.pinned = (self.result,)
+
+    def clear(self) -> None:
+        """Take the ghosts away."""
+        self.pinned = ()
+
+    def text(self) -> str:
+        """The sentences of all pictures and the verdict: what the pictures say, in words."""
+        said = [picture.sentence for picture in self.pictures().values()]
+        return " ".join(part for part in [*said, self.verdict(self.result)] if part)
+
+    def save(self, folder: str | Path = ".", name: str | None = None) -> list[Path]:
+        """Write the pictures (PNG, SVG) and the data (CSV), without overwriting anything.
+
+        Args:
+            folder: where to.
+            name: start of the file names; the explorer's own when None.
+
+        Returns:
+            The files written.
+
+        Raises:
+            OSError: if the folder cannot be written.
+        """
+        stem = name or self.words["file"]
+        number = next(n for n in range(1, 10_000) if not any(Path(folder).glob(f"{stem}-{n}[-.]*")))
+        files = {f"{stem}-{number}.png": self.png}
+        for panel, picture in self.pictures().items():
+            files[f"{stem}-{number}-{panel}.svg"] = self.panels[panel].svg(picture)
+        if self.table is not None:
+            files[f"{stem}-{number}.csv"] = self.table(self.result).to_csv(index=False).encode()
+        for file, content in files.items():
+            write_atomic(Path(folder) / file, content)
+        return [Path(folder) / file for file in files]
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        from optviz.widgets.view import show
+
+        display(show(self))

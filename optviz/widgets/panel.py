@@ -1,0 +1,143 @@
+"""A picture that stays: one figure drawn again and again, over a background that is kept."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from optviz._knobs import require
+from optviz.viz import Curves, Frame, Line
+
+__all__ = ["Panel", "Picture", "stacked"]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What a panel shows, and the sentence that says the same in numbers.
+
+    Args:
+        lines: the curves.
+        frame: title, axes and limits.
+        sentence: the text alternative of the picture.
+
+    Example:
+        >>> Picture([], Frame(), "Nothing yet.").sentence
+        'Nothing yet.'
+    """
+
+    lines: Sequence[Line]
+    frame: Frame
+    sentence: str = ""
+
+
+class Panel:
+    """One persistent figure for curves, drawn fast while moving and sharp at rest.
+
+    While something moves, only the smoothed lines are drawn, at one pixel a pixel, over a background with
+    axes and grid that is kept from picture to picture. At rest the raw curves and bands come too, at twice
+    the resolution.
+
+    Args:
+        width, height: size on the page in CSS pixels.
+
+    Raises:
+        ValueError: if a side is shorter than 100 pixels.
+
+    Example:
+        >>> panel = Panel(300, 200)
+        >>> panel.draw(Picture([Line(np.arange(3), np.ones(3), "a")], Frame(xlim=(0, 2), ylim=(0, 2))))[:4]
+        b'\\x89PNG'
+    """
+
+    def __init__(self, width: int = 440, height: int = 272) -> None:
+        require(min(width, height) >= 100, "Panel size", "at least 100 pixels a side", (width, height))
+        self.width, self.height = width, height
+        self._moving, self._rest = _Sheet(width, height, 1), _Sheet(width, height, 2)
+
+    def draw(self, picture: Picture, *, moving: bool = False) -> bytes:
+        """The picture as PNG bytes.
+
+        Args:
+            picture: what to show.
+            moving: fast instead of complete.
+        """
+        return (self._moving if moving else self._rest).draw(picture, moving)
+
+    def svg(self, picture: Picture) -> bytes:
+        """The complete picture as SVG bytes."""
+        figure = _figure(self.width, self.height, 1)
+        Curves(figure.subplots()).set(picture.lines, picture.frame)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg")
+        return buffer.getvalue()
+
+
+class _Sheet:
+    """A figure at one resolution with its cached background."""
+
+    def __init__(self, width: int, height: int, scale: int) -> None:
+        self.figure = _figure(width, height, scale)
+        self.canvas = FigureCanvasAgg(self.figure)
+        self.curves = Curves(self.figure.subplots(), animated=True)
+        self.background = None
+
+    def draw(self, picture: Picture, moving: bool) -> bytes:
+        changed = self.curves.set(picture.lines, picture.frame, moving=moving)
+        if changed or self.background is None:
+            self.canvas.draw()  # leaves out animated artists
+            self.background = self.canvas.copy_from_bbox(self.figure.bbox)
+            self.curves.set(picture.lines, moving=moving)  # label places need the limits just drawn
+        self.canvas.restore_region(self.background)
+        for artist in self.curves.artists():
+            self.figure.draw_artist(artist)
+        return _png(np.asarray(self.canvas.buffer_rgba())[..., :3])
+
+
+def stacked(pictures: Sequence[bytes], columns: int = 2, colors: int = 64) -> bytes:
+    """PNG pictures side by side on white, with few colors so that the file stays small.
+
+    Args:
+        pictures: PNG bytes of equal size.
+        columns: how many in a row.
+        colors: size of the palette.
+
+    Returns:
+        PNG bytes.
+
+    Raises:
+        ValueError: if there is no picture.
+
+    Example:
+        >>> one = Panel(120, 100).draw(Picture([], Frame()))
+        >>> Image.open(io.BytesIO(stacked([one, one, one]))).size
+        (480, 400)
+    """
+    require(len(pictures) > 0, "pictures", "at least one", pictures)
+    tiles = [Image.open(io.BytesIO(picture)).convert("RGB") for picture in pictures]
+    width, height = tiles[0].size
+    rows = -(-len(tiles) // columns)
+    sheet = Image.new("RGB", (width * min(columns, len(tiles)), height * rows), "white")
+    for i, tile in enumerate(tiles):
+        sheet.paste(tile, (width * (i % columns), height * (i // columns)))
+    buffer = io.BytesIO()
+    sheet.quantize(colors, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
+    return buffer.getvalue()
+
+
+def _figure(width: int, height: int, scale: int) -> Figure:
+    figure = Figure(figsize=(width / 100, height / 100), dpi=100 * scale)
+    right = 1 - 102 / width  # room for the labels behind the lines
+    figure.subplots_adjust(left=62 / width, right=right, top=1 - 28 / height, bottom=46 / height)
+    return figure
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "png", compress_level=1)
+    return buffer.getvalue()

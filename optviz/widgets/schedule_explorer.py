@@ -1,0 +1,285 @@
+"""The flagship: learning-rate schedules drawn, and real networks trained under them, live."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from optviz import evaluation, problems
+from optviz._clock import human_seconds
+from optviz._knobs import require
+from optviz.schedules import Constant, Cosine, StepDecay, Warmup
+from optviz.viz import Frame, Line, running_mean
+from optviz.widgets.explorer import Explorer
+from optviz.widgets.panel import Panel, Picture
+from optviz.widgets.schedule_compute import Outcome, compute
+from optviz.widgets.schedule_state import CNN, DATA, Entry, LabState, followed
+from optviz.widgets.words import SCHEDULE_LAB as WORDS
+
+__all__ = ["schedule_lab"]
+
+
+def schedule_lab(
+    *schedules: Any,
+    problem: Any = None,
+    network: Any = None,
+    optimizer: Any = None,
+    steps: int = 200,
+    seeds: int = 5,
+    warm: bool = True,
+    tuned: bool = False,
+) -> Explorer:
+    """Compare 1 to 8 learning-rate schedules: their rates, and real networks trained under them.
+
+    In a notebook it shows itself as a live widget. Without a page, ``lab.set(steps=300).result`` computes.
+
+    Args:
+        schedules: schedules of ``optviz.schedules`` or any callables step -> rate; constant, step and cosine
+            when none is given. ``Warmup(schedule, n)`` becomes a card with a warm-up slider.
+        problem: ``problems.digits(…)`` or ``problems.mnist5k(…)``, or an own one by ``problems.from_module``.
+        network: ``"small CNN"`` to train that on the images of ``problem``.
+        optimizer: an update rule; SGD with momentum 0.9 when None.
+        steps: updates in a run.
+        seeds: seeds that every schedule is trained with.
+        warm: warm-ups are on.
+        tuned: train each schedule at its own best peak rate.
+
+    Returns:
+        The explorer.
+
+    Raises:
+        TypeError: if a schedule cannot be called.
+        ValueError: if there are more than 8 schedules, or a number is out of range.
+
+    Example:
+        >>> from optviz.schedules import Cosine
+        >>> lab = schedule_lab(Cosine(0.3, 60), steps=60, seeds=1)
+        >>> lab.result.accuracy.shape[:2], lab.state.labels
+        ((1, 1), ('cosine',))
+
+    Reference: Loshchilov and Hutter, 2016, arXiv:1608.03983; Goyal et al., 2017, arXiv:1706.02677.
+    """
+    chosen = schedules or (
+        Constant(0.1),
+        StepDecay(0.3, max(1, steps // 4), 0.5),
+        Warmup(Cosine(0.3, steps - 20), 20),
+    )
+    fields = _shared(problem, network) | ({} if optimizer is None else {"optimizer": optimizer})
+    entries = tuple(_entry(schedule) for schedule in chosen)
+    state = LabState(entries, steps=steps, seeds=seeds, warm=warm, tuned=tuned, **fields)
+    return Explorer(
+        state,
+        compute,
+        draw,
+        panels={"rates": Panel(), "loss": Panel(), "accuracy": Panel()},
+        words=WORDS,
+        code=as_code,
+        verdict=in_words,
+        status=status,
+        table=as_table,
+        adapt=followed,
+        wait=lambda state: 0.4 if state.heavy else 0.0,
+        fixed=lambda state: ("data", "network", "batch", "noise") if state.own is not None else (),
+    )
+
+
+def _entry(schedule: Any) -> Entry:
+    """A card; a warm-up from 0 in front of a schedule becomes the card's own slider."""
+    if isinstance(schedule, Warmup) and schedule.start == 0 and Entry(schedule.then).takes_warmup:
+        from dataclasses import replace
+
+        then, n = schedule.then, schedule.steps
+        moved: dict[str, Any] = {"steps": then.steps + n} if hasattr(then, "steps") else {}
+        moved |= {"at": tuple(at + n for at in then.at)} if hasattr(then, "at") else {}
+        return Entry(replace(then, **moved) if moved else then, n)
+    return Entry(schedule)
+
+
+def _shared(problem: Any, network: Any) -> dict[str, Any]:
+    """Fields of the state that stand for a problem; one that the menus don't have is kept as it is."""
+    if problem is None:
+        problem = problems.digits()
+    if not isinstance(problem, problems.Classification):
+        require(network is None, "network", "None with a problem of your own", network)
+        for name in ("init", "batches", "loss", "metrics"):
+            if not callable(getattr(problem, name, None)):
+                raise TypeError(f"problem must be a Problem (it lacks {name!r}), got {problem!r}")
+        return {"own": problem}
+    name = next((n for n, load in DATA.items() if load() is problem.data), None)
+    if name is None:
+        return {"own": problem}
+    fields = {"data": name, "batch": problem.batch, "noise": problem.label_noise}
+    return fields | {"network": problem.hidden if network is None else network}
+
+
+def draw(result: Outcome, pinned: tuple[Outcome, ...]) -> dict[str, Picture]:
+    """The three pictures of an outcome, with pinned ones as ghosts behind."""
+    steps = result.state.steps
+    t = np.arange(steps)
+    return {
+        "rates": _rates(result, pinned, t),
+        "loss": _losses(result, pinned, t),
+        "accuracy": _accuracies(result, pinned),
+    }
+
+
+def _rates(result: Outcome, pinned: tuple[Outcome, ...], t: np.ndarray) -> Picture:
+    lines = [
+        Line(t, row, label, k) for k, (label, row) in enumerate(zip(result.labels, result.rates, strict=True))
+    ]
+    ghosts = [Line(np.arange(len(row)), row, "", ghost=True) for old in pinned for row in old.rates]
+    top = _nice(float(np.max(result.rates, initial=1e-6)))
+    frame = Frame(WORDS["rates_title"], WORDS["update"], WORDS["rates_y"], (0, len(t)), (0, top * 1.02))
+    said = [
+        f"{label}: from {row[0]:.3g}, top {row.max():.3g} at update {int(row.argmax())}, last {row[-1]:.3g}"
+        for label, row in zip(result.labels, result.rates, strict=True)
+    ]
+    return Picture(lines + ghosts, frame, "Learning rates. " + "; ".join(said) + ".")
+
+
+def _losses(result: Outcome, pinned: tuple[Outcome, ...], t: np.ndarray) -> Picture:
+    lines, said, lowest = [], [], 0.3
+    for k, label in enumerate(result.labels):
+        smooth = _smooth(result, k)
+        name = WORDS["diverged"].format(label=label) if result.diverged(k) else label
+        lines.append(Line(t, smooth, name, k, raw=_finite(result.loss[k, 0])))
+        good = smooth[np.isfinite(smooth)]
+        if len(good):
+            lowest = min(lowest, float(good[-1]))
+            said.append(f"{name} ends at {good[-1]:.3g}")
+    ghosts = [
+        Line(np.arange(old.state.steps), _smooth(old, k), "", ghost=True)
+        for old in pinned
+        for k in range(len(old.labels))
+    ]
+    floor = 10 ** (math.floor(math.log10(max(lowest, 1e-4)) * 2) / 2)  # half decades, so that it rarely jumps
+    frame = Frame(WORDS["loss_title"], WORDS["update"], WORDS["loss_y"], (0, len(t)), (floor, 4.0), log=True)
+    return Picture(
+        lines + ghosts, frame, f"Training loss (mean of {_seeds(result)}). " + "; ".join(said) + "."
+    )
+
+
+def _accuracies(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
+    lines, said, ends = [], [], []
+    for k, label in enumerate(result.labels):
+        mean, half = _interval(result, k)
+        crowded = (
+            len(result.labels) > 4
+        )  # bands over bands would hide the curves; the sentence has the numbers
+        band = (None, None) if half is None or crowded else (mean - half, mean + half)
+        name = WORDS["diverged"].format(label=label) if result.diverged(k) else label
+        lines.append(Line(result.at, mean, name, k, *band))
+        good = np.flatnonzero(np.isfinite(mean))
+        if len(good):
+            ends.append(mean[good])
+            around = "" if half is None else f" ± {100 * half[good[-1]]:.1f}"
+            said.append(f"{name} {100 * mean[good[-1]]:.1f}{around} %")
+    ghosts = [
+        Line(old.at, _interval(old, k)[0], "", ghost=True) for old in pinned for k in range(len(old.labels))
+    ]
+    late = np.concatenate([e[len(e) // 3 :] for e in ends]) if ends else np.zeros(1)
+    low = float(np.clip(math.floor((np.median(late) - 0.08) * 10) / 10, 0, 0.9))
+    xlim = (0, result.state.steps)
+    frame = Frame(
+        WORDS["accuracy_title"], WORDS["update"], WORDS["accuracy_y"], xlim, (low, 1.0), percent=True
+    )
+    return Picture(lines + ghosts, frame, f"Validation accuracy ({_seeds(result)}). " + "; ".join(said) + ".")
+
+
+def _smooth(result: Outcome, k: int) -> np.ndarray:
+    """Mean over the seeds trained so far, then over a twentieth of the run; NaN where there is nothing."""
+    rows = result.loss[k, : max(result.trained, 1)]
+    mean = _finite(rows.mean(axis=0))
+    there = np.isfinite(mean)
+    smooth = np.full_like(mean, np.nan)
+    stop = int(np.argmin(there)) if not there.all() else len(mean)  # a curve ends where it diverges
+    if stop:
+        smooth[:stop] = running_mean(mean[:stop], max(1, len(mean) // 20))
+    return smooth
+
+
+def _interval(result: Outcome, k: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Mean accuracy (M,) over the seeds trained so far, and half the width of its 95 % interval."""
+    done = result.trained
+    if done < 2:
+        return result.accuracy[k, 0], None
+    return evaluation.seed_interval(result.accuracy[k, :done], axis=0)
+
+
+def in_words(result: Outcome) -> str:
+    """The verdict on a finished comparison, or what is going on."""
+    if result.progress < 1:
+        return result.note
+    if len(result.labels) == 1:
+        return result.note
+    last = {label: np.array(result.accuracy[k, :, -1]) for k, label in enumerate(result.labels)}
+    for k, label in enumerate(result.labels):
+        last[label][~np.isfinite(result.loss[k]).all(axis=1)] = np.nan
+    return f"{evaluation.verdict(last, result.images).text} {result.note}".strip()
+
+
+def status(result: Outcome) -> str:
+    """Time and amount of work in a few words."""
+    count = f"{len(result.labels)} × {result.state.seeds}"
+    return WORDS["done"].format(
+        seconds=human_seconds(result.seconds), networks=count, steps=result.state.steps
+    )
+
+
+def as_code(state: LabState) -> str:
+    """One line of Python that makes the same pictures again."""
+    parts = []
+    for entry in state.entries:
+        schedule = entry.effective(True)
+        named = hasattr(type(schedule), "__dataclass_fields__")
+        parts.append(repr(schedule) if named else getattr(schedule, "__name__", "my_schedule"))
+    if state.own is not None:
+        parts.append("problem=my_problem")
+    else:
+        hidden = () if state.network == CNN else state.network
+        noise = f", label_noise={state.noise}" if state.noise else ""
+        kind, size = (
+            ("digits", "") if state.data.startswith("digits") else ("mnist5k", f", size={state.data[-2:]}")
+        )
+        parts.append(f"problem=problems.{kind}({hidden}{size}, batch={state.batch}{noise})")
+        parts += [f"network={CNN!r}"] if state.network == CNN else []
+    parts += [f"optimizer={state.optimizer}", f"steps={state.steps}", f"seeds={state.seeds}"]
+    parts += ["warm=False"] if not state.warm else []
+    parts += ["tuned=True"] if state.tuned else []
+    return f"schedule_lab({', '.join(parts)})"
+
+
+def as_table(result: Outcome) -> Any:
+    """The data of the pictures: one line for each schedule, seed and update."""
+    import pandas as pd
+
+    k, s, t = result.loss.shape
+    accuracy = np.full((k, s, t), np.nan)
+    accuracy[:, :, result.at] = result.accuracy
+    return pd.DataFrame(
+        {
+            "schedule": np.repeat(np.array(result.labels, dtype=object), s * t),
+            "seed": np.tile(np.repeat(np.arange(s), t), k),
+            "update": np.tile(np.arange(t), k * s),
+            "learning_rate": np.repeat(result.rates, s, axis=0).reshape(-1),
+            "training_loss": result.loss.reshape(-1),
+            "validation_accuracy": accuracy.reshape(-1),
+        }
+    )
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _seeds(result: Outcome) -> str:
+    done = max(result.trained, 1)
+    return "1 seed" if done == 1 else f"{done} seeds, band: 95 % interval"
+
+
+def _nice(value: float) -> float:
+    """The next of 1, 1.5, 2, 3, 5, 7 times a power of ten at or above ``value``."""
+    power = 10.0 ** math.floor(math.log10(max(value, 1e-12)))
+    return next(m * power for m in (1, 1.5, 2, 3, 5, 7, 10) if m * power >= value * 0.999)

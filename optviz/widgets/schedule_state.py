@@ -1,0 +1,223 @@
+"""The state of the schedule explorer: which schedules, on what data, trained how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from optviz import data, problems, schedules
+from optviz._knobs import INF, cards, choice, config, example, knob, knobs, require
+from optviz.optimizers import SGD, Adam, AdamW, RMSprop
+from optviz.schedules import Warmup
+from optviz.training import Run
+from optviz.widgets.words import SCHEDULES
+
+__all__ = ["CNN", "Entry", "LabState", "followed", "menu"]
+
+CNN = "small CNN"
+PEAKS = tuple(round(10 ** (k / 2), 4) for k in range(-6, 2))  # tried by "each at its own best rate"
+DATA: dict[str, Callable[[], data.Data]] = {
+    "digits 8×8": data.digits,
+    "MNIST-5k 14×14": lambda: data.mnist5k(14),
+    "MNIST-5k 28×28": lambda: data.mnist5k(28),
+}
+NETWORKS: dict[str, Any] = {
+    "linear": (),
+    "32 hidden units": (32,),
+    "64 hidden units": (64,),
+    "64 and 32 hidden units": (64, 32),
+    "300 and 100 (LeNet)": (300, 100),
+    CNN: CNN,
+}
+OPTIMIZERS: dict[str, Any] = {
+    "SGD": SGD(),
+    "SGD, momentum 0.9": SGD(momentum=0.9),
+    "SGD, Nesterov 0.9": SGD(momentum=0.9, nesterov=True),
+    "RMSprop": RMSprop(),
+    "Adam": Adam(),
+    "AdamW": AdamW(),
+}
+
+
+@config
+class Entry:
+    """One schedule of the comparison, with the warm-up in front of it.
+
+    Args:
+        schedule: a schedule, or any callable step -> rate.
+        warmup: updates of a linear warm-up from 0, counted within the schedule's own ``steps``.
+
+    Raises:
+        ValueError: if the warm-up is as long as the schedule's ``steps``.
+
+    Example:
+        >>> from optviz.schedules import Cosine
+        >>> Entry(Cosine(0.3, 200), 20).effective(True)
+        Warmup(then=Cosine(lr=0.3, steps=180, floor=0.0), steps=20, start=0.0)
+    """
+
+    schedule: Any
+    warmup: int = knob(0, 0, 100, hard=(0, INF), unit="updates", label="warm-up")
+
+    def _check(self) -> None:
+        if not callable(self.schedule) or isinstance(self.schedule, type):
+            raise TypeError(
+                f"Entry.schedule must be a schedule or callable step -> rate, got {self.schedule!r}"
+            )
+        longest = getattr(self.schedule, "steps", None)
+        if self.takes_warmup and isinstance(longest, int):
+            require(
+                self.warmup < longest,
+                "warm-up",
+                f"shorter than the schedule's {longest} updates",
+                self.warmup,
+            )
+
+    @property
+    def takes_warmup(self) -> bool:
+        """Whether a warm-up in front makes sense: not for schedules that rise by themselves."""
+        rises = (schedules.Noam, schedules.OneCycle, schedules.Triangular, schedules.WarmupStableDecay)
+        return not isinstance(self.schedule, (*rises, Warmup, schedules.Chain))
+
+    @property
+    def name(self) -> str:
+        """What the schedule is called, without what tells two of a kind apart."""
+        kind = type(self.schedule).__name__
+        if isinstance(self.schedule, Warmup):
+            return Entry(self.schedule.then).name
+        own = getattr(self.schedule, "__name__", kind)
+        return SCHEDULES.get(kind, "own" if own == "<lambda>" else own)
+
+    def effective(self, warm: bool) -> Any:
+        """The schedule that trains: its times are those of the whole run, warm-up included."""
+        if not (warm and self.warmup and self.takes_warmup):
+            return self.schedule
+        then, own = (
+            self.schedule,
+            knobs(self.schedule) if hasattr(self.schedule, "__dataclass_fields__") else {},
+        )
+        if "steps" in own:
+            then = replace(then, steps=then.steps - self.warmup)
+        if "at" in own:
+            then = replace(then, at=tuple(max(0, at - self.warmup) for at in then.at))
+        return Warmup(then, self.warmup)
+
+
+@cache
+def menu() -> dict[str, type]:
+    """All schedules that a card may hold, by their name on the page, combinators left out."""
+    rooms = [getattr(schedules, name) for name in schedules.__all__]
+    plain = [c for c in rooms if isinstance(c, type) and "lr" in knobs(c)]
+    return {SCHEDULES.get(c.__name__, c.__name__): c for c in plain}
+
+
+def _new(kind: type, state: Any, old: Any = None) -> Entry:
+    """A card for ``kind`` that keeps the peak rate and the warm-up of the card it replaces."""
+    values: dict[str, Any] = {}
+    if "steps" in knobs(kind):
+        values["steps"] = state.steps
+    if kind is schedules.MultiStep:
+        values["at"] = (state.steps // 2, state.steps * 3 // 4)
+    schedule: Any = example(kind, **values)
+    if hasattr(getattr(old, "schedule", None), "lr") and old.schedule.lr > getattr(schedule, "floor", 0):
+        schedule = replace(schedule, lr=old.schedule.lr)
+    return Entry(schedule, old.warmup if old is not None else 0)
+
+
+@config
+class LabState:
+    """Everything that determines the pictures of the schedule explorer.
+
+    Args:
+        entries: 1 to 8 schedules.
+        data, network, optimizer: what is trained, and with which rule (``own`` replaces data and network).
+        batch: images in a batch.
+        steps: updates in a run.
+        seeds: seeds 0, 1, … that every schedule is trained with.
+        noise: fraction of the training labels that are replaced by a random class.
+        warm: warm-ups are on.
+        tuned: each schedule runs at its own best peak rate instead of the one on its card.
+        own: a problem of one's own, or None.
+
+    Raises:
+        ValueError: if there are no entries or more than 8, or a warm-up is longer than the run.
+
+    Example:
+        >>> from optviz.schedules import Constant
+        >>> LabState((Entry(Constant(0.1)),)).labels
+        ('constant',)
+    """
+
+    entries: tuple[Entry, ...] = cards(menu, _new, most=8)
+    data: str = choice("digits 8×8", {name: name for name in DATA}, label="data")
+    network: Any = choice((32,), NETWORKS, label="network")
+    optimizer: Any = choice(SGD(momentum=0.9), OPTIMIZERS, label="optimizer")
+    batch: int = knob(64, 8, 256, hard=(1, INF), unit="images", label="batch", log=True)
+    steps: int = knob(200, 20, 1000, hard=(1, 100_000), unit="updates", label="run length")
+    seeds: int = knob(5, 1, 10, hard=(1, 100), label="seeds")
+    noise: float = knob(0.0, 0.0, 0.5, hard=(0.0, 1.0), label="wrong labels")
+    warm: bool = choice(True, {"on": True, "off": False}, label="warm-up")
+    tuned: bool = choice(False, {"as on the cards": False, "each at its own best": True}, label="peak rates")
+    own: Any = None
+
+    def _check(self) -> None:
+        require(1 <= len(self.entries) <= 8, "number of schedules", "in [1, 8]", len(self.entries))
+        for label, entry in zip(self.labels, self.entries, strict=True):
+            longest = entry.warmup if self.warm and entry.takes_warmup else 0
+            require(
+                longest <= self.steps,
+                f"warm-up of {label}",
+                f"at most the run's {self.steps} updates",
+                longest,
+            )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the entries, numbered where two are the same."""
+        names = [entry.name for entry in self.entries]
+        return tuple(
+            f"{n} {names[:i].count(n) + 1}" if names.count(n) > 1 else n for i, n in enumerate(names)
+        )
+
+    @property
+    def heavy(self) -> bool:
+        """Whether training takes too long to follow a drag: convolutions, large images, own modules."""
+        return (
+            self.network == CNN or self.data.endswith("28×28") or not hasattr(self.problem(), "loss_and_grad")
+        )
+
+    def runs(self) -> tuple[Run, ...]:
+        """One run an entry, at the rates of the cards."""
+        pairs = zip(self.labels, self.entries, strict=True)
+        return tuple(Run(self.optimizer, entry.effective(self.warm), label) for label, entry in pairs)
+
+    def problem(self) -> Any:
+        """What is trained; equal states share one.
+
+        Raises:
+            ValueError: if the batch is larger than the training set.
+        """
+        if self.own is not None:
+            return self.own
+        return _problem(self.data, self.network, self.batch, self.noise)
+
+
+@cache
+def _problem(name: str, network: Any, batch: int, noise: float) -> Any:
+    plain = problems.Classification(DATA[name](), () if network == CNN else network, batch, noise)
+    return problems.convolutional(plain) if network == CNN else plain
+
+
+def followed(old: LabState, new: LabState) -> LabState:
+    """When the length of the run changes, schedules that decayed over the whole run still do."""
+    if old.steps == new.steps or old.entries != new.entries:
+        return new
+    return replace(new, entries=tuple(_stretched(entry, old.steps, new.steps) for entry in new.entries))
+
+
+def _stretched(entry: Entry, old: int, new: int) -> Entry:
+    if getattr(entry.schedule, "steps", None) != old or not hasattr(entry.schedule, "__dataclass_fields__"):
+        return entry
+    return replace(entry, schedule=replace(entry.schedule, steps=new), warmup=min(entry.warmup, new - 1))

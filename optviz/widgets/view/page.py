@@ -1,0 +1,279 @@
+"""The page of an explorer: cards and controls on the left, pictures on the right, words below."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import ipywidgets as w
+
+from optviz._clock import human_seconds
+from optviz._knobs import choices, knobs
+from optviz.widgets.explorer import Explorer
+from optviz.widgets.view.cards import Card
+from optviz.widgets.view.controls import button, choice_control, keep, knob_control, note, read
+from optviz.widgets.view.live import Live
+
+__all__ = ["Page"]
+
+
+class Page(w.VBox):
+    """An explorer on a page. Every control that moves recomputes; the newest move is the one that counts.
+
+    Args:
+        explorer: what to show; computed to the end at once, so that the first picture is complete.
+    """
+
+    def __init__(self, explorer: Explorer) -> None:
+        self.explorer, self.quiet = explorer, False
+        self.live = Live(explorer.stream, self._paint, self._failed, lambda: explorer.wait(explorer.state))
+        words = explorer.words
+        self.images = {n: _image(n, p.width, p.height) for n, p in explorer.panels.items()}
+        self.sentences = {n: note(f"alt-{n}") for n in explorer.panels}
+        self.verdict, self.status, self.error = note("verdict"), note("status"), note("error")
+        self.code = w.Textarea(layout=w.Layout(width="99%", height="64px", display="none"))
+        self.code.add_class("optviz-code")
+        self.bar = w.FloatProgress(min=0, max=1, layout=w.Layout(width="120px", height="14px"))
+        self.cards: list[Card] = []
+        self.card_box = w.VBox(layout=w.Layout(max_height="560px", overflow="hidden auto", display="block"))
+        self.add = button(words["add"].format(item=words["item"]), "", "add", self._add)
+        self.shared = self._shared_controls()
+        self.buttons = {
+            n: button(words[n], words[f"{n}_tip"], n, getattr(self, f"_{n}"))
+            for n in ("pin", "clear", "reset", "stop", "copy", "save")
+        }
+        super().__init__([self._layout()], layout=w.Layout(width="100%"))
+        self.add_class(f"optviz-{words['file']}")
+        self.add_class("optviz-page")
+        self._rebuild()
+        explorer.on_change.append(self._follow)
+        _ = explorer.result
+        self._repaint()
+
+    def _layout(self) -> Any:
+        words = self.explorer.words
+        heading = note("heading", f"<b>{words['cards']}</b>")
+        shared_heading = note("heading", f"<b>{words['shared']}</b>")
+        controls = list(self.shared.values())
+        left = w.VBox(
+            [heading, self.card_box, self.add, shared_heading, *(c for c, _ in controls)],
+            layout=w.Layout(width="370px", flex="0 0 auto", margin="0 12px 0 0"),
+        )
+        panels = [
+            w.VBox([self.images[n], self.sentences[n]], layout=w.Layout(width="448px", margin="0 8px 8px 0"))
+            for n in self.images
+        ]
+        told = w.VBox(
+            [
+                self.verdict,
+                w.HBox([self.bar, self.status], layout=w.Layout(align_items="center")),
+                self.error,
+                w.HBox(list(self.buttons.values()), layout=w.Layout(flex_flow="row wrap")),
+                self.code,
+            ],
+            layout=w.Layout(width="448px", margin="0 8px 8px 0"),
+        )
+        right = w.HBox([*panels, told], layout=w.Layout(flex_flow="row wrap", flex="1 1 448px"))
+        return w.HBox([left, right], layout=w.Layout(flex_flow="row wrap", width="100%"))
+
+    # controls
+
+    def _shared_controls(self) -> dict[str, tuple[Any, Any]]:
+        state, found = self.explorer.state, {}
+        known = knobs(state) | choices(state)
+        for f in fields(state):
+            if f.name not in known or f.name in self.explorer.fixed(state):
+                continue
+            spec, value = known[f.name], getattr(state, f.name)
+            made = (knob_control if f.name in knobs(state) else choice_control)(f.name, spec, value)
+            made.add_class(f"optviz-shared-{f.name}")
+            made.observe(lambda change: self._moved(), "value")
+            found[f.name] = (made, spec)
+        return found
+
+    def _rebuild(self) -> None:
+        """Make the cards anew, after one was added, removed or changed in kind."""
+        old, state = self.cards, self.explorer.state
+        spec = next(f.metadata["cards"] for f in fields(state) if "cards" in f.metadata)
+        count = len(state.entries)
+        self.cards = [
+            Card(
+                i,
+                state,
+                spec,
+                self.explorer.words,
+                self._moved,
+                lambda kind, i=i: self._swap(i, kind),
+                (lambda i=i: self._remove(i)) if count > 1 else None,
+            )
+            for i in range(count)
+        ]
+        self.card_box.children = [card.box for card in self.cards]
+        self.add.disabled = count >= spec.most
+        self.spec = spec
+        for card in old:
+            card.close()
+
+    def _moved(self) -> None:
+        """A control has moved: take its value if the whole makes sense, else say what is wrong."""
+        if self.quiet:
+            return
+        state = self.explorer.state
+
+        def values() -> dict[str, Any]:
+            shared = {n: read(c, spec, getattr(state, n)) for n, (c, spec) in self.shared.items()}
+            return shared | {"entries": tuple(card.value() for card in self.cards)}
+
+        self._change(values)
+
+    def _change(self, values: Any, *, rebuild: bool = False) -> None:
+        try:
+            state = self.explorer.changed(**values())
+            state.problem()
+        except (ValueError, TypeError) as error:
+            self._failed(error)
+            return
+        self._say_error("")
+        self.explorer.take(state)
+        self._follow_state(rebuild)
+        self.live.restart()
+
+    def _follow_state(self, rebuild: bool = False) -> None:
+        """Make the controls show the state, without answering to their moves."""
+        state, self.quiet = self.explorer.state, True
+        try:
+            for name, (control, _) in self.shared.items():
+                keep(control, getattr(state, name))
+            if rebuild or len(self.cards) != len(state.entries):
+                self._rebuild()
+            for card, entry, label in zip(self.cards, state.entries, state.labels, strict=True):
+                card.follow(entry, state.steps)
+                card.rename(label)
+        finally:
+            self.quiet = False
+
+    def _follow(self) -> None:
+        """The explorer was changed from code."""
+        self.live.cancel()
+        self._follow_state(rebuild=True)
+        self._repaint()
+
+    def _swap(self, index: int, kind: type) -> None:
+        if not self.quiet:
+            entries = list(self.explorer.state.entries)
+            self._change_entries(entries, index, kind)
+
+    def _change_entries(self, entries: list[Any], index: int, kind: type) -> None:
+        def values() -> dict[str, Any]:
+            old = entries[index] if index < len(entries) else None
+            return {
+                "entries": (
+                    *entries[:index],
+                    self.spec.new(kind, self.explorer.state, old),
+                    *entries[index + 1 :],
+                )
+            }
+
+        self._change(values, rebuild=True)
+
+    def _add(self) -> None:
+        """One more card, of the first kind that is not there yet."""
+        entries = list(self.explorer.state.entries)
+        if len(entries) < self.spec.most:
+            there = {type(entry.schedule) for entry in entries}
+            kinds = list(self.spec.menu().values())
+            self._change_entries(entries, len(entries), next((k for k in kinds if k not in there), kinds[0]))
+
+    def _remove(self, index: int) -> None:
+        entries = self.explorer.state.entries
+        self._change(lambda: {"entries": entries[:index] + entries[index + 1 :]}, rebuild=True)
+
+    # buttons
+
+    def _pin(self) -> None:
+        self.explorer.pin()
+        self._repaint()
+
+    def _clear(self) -> None:
+        self.explorer.clear()
+        self._repaint()
+
+    def _reset(self) -> None:
+        self.explorer.clear()
+        self._say_error("")
+        self.explorer.take(self.explorer.initial)
+        self._follow_state(rebuild=True)
+        self.live.restart()
+
+    def _stop(self) -> None:
+        if self.live.busy:
+            self.live.cancel()
+            self._repaint()
+            took = human_seconds(self.explorer.result.seconds)
+            self.status.value = html.escape(self.explorer.words["stopped"].format(seconds=took))
+
+    def _copy(self) -> None:
+        self.code.value = self.explorer.code(self.explorer.state)
+        self.code.layout.display = ""
+
+    def _save(self) -> None:
+        try:
+            files = self.explorer.save()
+        except OSError as error:
+            self._failed(error)
+            return
+        names = ", ".join(file.name for file in files)
+        folder = str(files[0].resolve().parent)
+        self.status.value = html.escape(self.explorer.words["saved"].format(files=names, folder=folder))
+
+    # pictures and words
+
+    def _paint(self, moving: bool) -> Iterator[str]:
+        """Draw panel after panel; at rest the words too."""
+        result = self.explorer.result
+        self.bar.value = result.progress
+        self.bar.layout.visibility = "visible" if result.progress < 1 else "hidden"
+        pictures = self.explorer.pictures()
+        if moving:
+            self.status.value = html.escape(result.note)
+        for name, picture in pictures.items():
+            self.images[name].value = self.explorer.panels[name].draw(picture, moving=moving)
+            if not moving:
+                self.sentences[name].value = _small(picture.sentence)
+            yield name
+        if not moving:
+            self.verdict.value = html.escape(self.explorer.verdict(result))
+            self.status.value = html.escape(self.explorer.status(result))
+
+    def _repaint(self) -> None:
+        for _ in self._paint(False):
+            pass
+
+    def _failed(self, error: Exception) -> None:
+        self.live.cancel()
+        expected = isinstance(error, ValueError | TypeError | OSError)
+        self._say_error(str(error) if expected else f"{type(error).__name__}: {error}")
+
+    def _say_error(self, text: str) -> None:
+        self.error.value = f'<b style="color:#B3261E">⚠ {html.escape(text)}</b>' if text else ""
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """The widget, and for places without a widget manager its picture instead of its text form."""
+        bundle = super()._repr_mimebundle_(**options)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        title = self.explorer.words["title"]
+        data = dict(data) | {"text/plain": title, "image/png": base64.b64encode(self.explorer.png).decode()}
+        return data, metadata
+
+
+def _image(name: str, width: int, height: int) -> Any:
+    made = w.Image(format="png", width=width, height=height, layout=w.Layout(max_width="100%"))
+    made.add_class(f"optviz-panel-{name}")
+    return made
+
+
+def _small(text: str) -> str:
+    return f'<div style="font-size:11px;line-height:1.35;opacity:0.75">{html.escape(text)}</div>'
