@@ -51,10 +51,7 @@ def _plans(steps: int) -> list[Plan]:
         (schedules.Constant(LR), lambda o: lrs.ConstantLR(o, 1.0)),
         (schedules.Linear(LR, steps), lambda o: lrs.LinearLR(o, 1.0, 0.0, steps)),
         (schedules.StepDecay(LR, third, 0.5), lambda o: lrs.StepLR(o, third, 0.5)),
-        (
-            schedules.MultiStep(LR, (third, 2 * third), 0.2),
-            lambda o: lrs.MultiStepLR(o, (third, 2 * third), 0.2),
-        ),
+        (schedules.MultiStep(LR, drops, 0.2), lambda o: lrs.MultiStepLR(o, drops, 0.2)),
         (schedules.Exponential(LR, 0.99), lambda o: lrs.ExponentialLR(o, 0.99)),
         (schedules.Polynomial(LR, steps, 2.0), lambda o: lrs.PolynomialLR(o, steps, 2.0)),
         (schedules.Cosine(LR, steps), lambda o: lrs.CosineAnnealingLR(o, steps)),
