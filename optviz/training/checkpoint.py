@@ -202,10 +202,11 @@ def compare(path: Any, saved: Mapping[str, Any], now: Mapping[str, Any]) -> None
 
 
 def sweep(path: str | os.PathLike[str]) -> None:
-    """Remove the half-written temporary files that a killed process left beside ``path``."""
+    """Remove the temporary files that a killed process left beside ``path``."""
     target = Path(os.path.realpath(path))
-    pattern = re.compile(rf"\.{re.escape(target.stem)}-[0-9a-f]{{16}}{re.escape(target.suffix)}")
-    for other in target.parent.glob(f".{target.stem}-*"):
+    stem, suffix, name = (re.escape(part) for part in (target.stem, target.suffix, target.name))
+    pattern = re.compile(rf"\.{stem}-[0-9a-f]{{16}}{suffix}|\.{name}\.previous-\d+")
+    for other in target.parent.glob(f".{target.stem}*"):
         if pattern.fullmatch(other.name):
             other.unlink(missing_ok=True)
 

@@ -21,7 +21,7 @@ class Bar:
     def __init__(self, session: Any, on: bool):
         self.session, self.on = session, on
         self.bar: Any = None
-        self.last, self.shown, self.told = time.monotonic(), session.seen, 0
+        self.last, self.shown, self.told, self.speed = time.monotonic(), session.seen, 0, 0.0
 
     def __enter__(self) -> Bar:
         if self.on:
@@ -45,10 +45,12 @@ class Bar:
         if self.bar is None:
             return
         session, now = self.session, time.monotonic()
-        speed = (session.seen - self.shown) / max(now - self.last, 1e-9)
-        self.last, self.shown = now, session.seen
+        if now - self.last >= SHOW_EVERY / 2 or not self.speed:
+            self.speed = (session.seen - self.shown) / max(now - self.last, 1e-9)
+            self.last, self.shown = now, session.seen
         loss, lr = session.latest()
-        self.bar.set_postfix_str(f"loss {loss:.4g}, rate {lr:.3g}, {speed:,.0f} examples/s", refresh=False)
+        words = f"loss {loss:.4g}, rate {lr:.3g}, {self.speed:,.0f} examples/s"
+        self.bar.set_postfix_str(words, refresh=False)
         self.bar.update(session.t + session.skipped - self.bar.n)
         for message in session.messages[self.told :]:
             self.bar.write(message)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from optviz._knobs import require
 from optviz.schedules import Constant
 from optviz.training import checkpoint as ckpt
 from optviz.training.convert import group_ratios, torch_optimizer
+from optviz.training.device import evaluating, find_device
 from optviz.training.feeds import Feed, TensorFeed, feed
 from optviz.training.history import History, Step
 from optviz.training.progress import Bar, Interrupts
@@ -229,7 +231,7 @@ class Trainer:
             for X, y in data.in_order():
                 with self._autocast():
                     output = self.model(X)
-                    losses.append(self.loss(output, y).detach().float())
+                    losses.append(self._loss(output, y).detach().float())
                 if _are_classes(output, y):
                     right.append((output.argmax(dim=-1) == y).sum())
                 sizes.append(len(y))
@@ -246,6 +248,14 @@ class Trainer:
         if self.schedule is None:
             return type(self.optimizer).__name__
         return getattr(self.schedule, "__name__", None) or repr(self.schedule)
+
+    def with_schedule(self, schedule: Any) -> Trainer:
+        """A trainer of the same model and optimizer under another schedule, with a scaler of its own."""
+        other = copy.copy(self)
+        other.schedule, other._latest = _schedule(schedule), None
+        if self.scaler is not None:
+            other.scaler = torch.amp.GradScaler(self.device.type)
+        return other
 
     def state_of(self, monitor: Any) -> dict[str, Any]:
         """The state of a monitor in the latest training, e.g. for ``EMA.averaged``.
@@ -279,7 +289,7 @@ class Trainer:
 
     def _backward(self, X: torch.Tensor, y: torch.Tensor, share: float) -> torch.Tensor:
         with self._autocast():
-            loss = self.loss(self.model(X), y)
+            loss = self._loss(self.model(X), y)
         if loss.ndim:
             raise ValueError(
                 f"Trainer.loss must give one number, the batch mean, got shape {tuple(loss.shape)}"
@@ -288,6 +298,11 @@ class Trainer:
             loss = loss * share
         (loss if self.scaler is None else self.scaler.scale(loss)).backward()
         return loss.detach()
+
+    def _loss(self, output: Any, y: torch.Tensor) -> torch.Tensor:
+        if self.precision != "fp32" and isinstance(output, torch.Tensor):
+            output = output.float()  # the loss needs the digits that half precision lacks
+        return self.loss(output, y)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         dtype = PRECISIONS[self.precision]
@@ -328,39 +343,6 @@ class Trainer:
             require(self.batch <= most, "Trainer.batch", f"at most the {most} training examples", self.batch)
         self._latest = Session(self, feeds, tests, epochs, seed=seed, every=every, monitors=monitors)
         return self._latest
-
-
-@contextmanager
-def evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Eval mode for a block; afterwards every part is in the mode it was in."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-def find_device(device: str | torch.device) -> torch.device:
-    """The device of that name, if it is there.
-
-    Raises:
-        ValueError: if it is not, naming those that are.
-
-    Example:
-        >>> find_device("cpu")
-        device(type='cpu')
-    """
-    there = ["cpu"]
-    if torch.backends.mps.is_available():
-        there.insert(0, "mps")
-    if torch.cuda.is_available():
-        there = ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count())), *there]
-    if str(device) == "auto":
-        return torch.device(there[0])
-    require(str(device) in there, "Trainer.device", f"one of {['auto', *there]}", str(device))
-    return torch.device(device)
 
 
 def _schedule(schedule: Any) -> Any:
