@@ -1,4 +1,4 @@
-"""A fair comparison of schedules: each at its own best peak rate, reported on images not used to choose it."""
+"""A fair comparison of schedules: each at its own best peak rate, reported on images kept apart."""
 
 from __future__ import annotations
 

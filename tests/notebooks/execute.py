@@ -6,6 +6,8 @@ state (a panel's picture is stored beside it), and the times of execution.
 
 from __future__ import annotations
 
+import base64
+import io
 import os
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from PIL import Image
 
 from optviz._clock import human_bytes, human_seconds, stopwatch
 from optviz._files import write_atomic
@@ -45,6 +48,8 @@ def stripped(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             cell.outputs = _joined(cell.outputs)
+            for output in cell.outputs:
+                _shrink(output.get("data", {}))
     return notebook
 
 
@@ -64,6 +69,19 @@ def main(words: list[str]) -> int:
             continue
         print(f"{path.name}: {human_seconds(watch.seconds)}, {human_bytes(path.stat().st_size)}", flush=True)
     return int(failed > 0)
+
+
+def _shrink(data: dict) -> None:
+    """A stored PNG with at most 128 colors: a drawing looks the same and takes a third of the bytes."""
+    if "image/png" not in data:
+        return
+    picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGBA")
+    paper = Image.new("RGBA", picture.size, "white")
+    buffer = io.BytesIO()
+    Image.alpha_composite(paper, picture).convert("RGB").quantize(128).save(buffer, "PNG", optimize=True)
+    small = base64.b64encode(buffer.getvalue()).decode()
+    if len(small) < len(data["image/png"]):
+        data["image/png"] = small
 
 
 def _joined(outputs: list) -> list:
