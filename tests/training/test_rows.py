@@ -183,6 +183,11 @@ def test_gradient_against_autograd(hidden: tuple[int, ...]) -> None:
 # Rows
 
 
+def close(problem: Any) -> float:
+    """To the last bit in NumPy, which takes row by row; torch may choose another kernel for another K."""
+    return 0.0 if problem is SMALL else 2e-6
+
+
 def assert_same_row(left: History, k: int, right: History, i: int, tolerance: float = 0.0) -> None:
     for name in left.series:
         np.testing.assert_allclose(left[name][k], right[name][i], atol=tolerance, rtol=tolerance)
@@ -198,7 +203,7 @@ def test_a_row_among_many_is_the_row_alone(problem: Callable[[], Any]) -> None:
     runs = [Run(rule, Cosine(rate_of(rule) * f, 25)) for f in (1.0, 0.3) for rule in RULES]
     together = train(one, runs, 25, every=10)
     for k, run in enumerate(runs):
-        assert_same_row(together, k, train(one, [run], 25, every=10), 0, tolerance=2e-6)
+        assert_same_row(together, k, train(one, [run], 25, every=10), 0, tolerance=close(one))
 
 
 @given(data=st.data())
@@ -226,7 +231,7 @@ def test_more_rows_than_are_updated_together() -> None:
     assert together.labels == tuple(str(k) for k in range(150) for _ in range(2))
     for k in (0, 63, 64, 149):
         alone = train(SMALL, [runs[k]], 4, every=2, seed=3)
-        assert_same_row(together, 2 * k + 1, alone, 0, tolerance=2e-6)
+        assert_same_row(together, 2 * k + 1, alone, 0)
 
 
 @every_problem
@@ -238,8 +243,8 @@ def test_seeds_are_rows(problem: Callable[[], Any]) -> None:
     assert together.seeds == (5, 2, 9) * 2
     for i, seed in enumerate((5, 2, 9)):
         alone = train(one, runs, 12, seed=seed, every=6)
-        assert_same_row(together, i, alone, 0, tolerance=2e-6)
-        assert_same_row(together, 3 + i, alone, 1, tolerance=2e-6)
+        assert_same_row(together, i, alone, 0, tolerance=close(one))
+        assert_same_row(together, 3 + i, alone, 1, tolerance=close(one))
     first = together["loss"][:, 0]
     assert first[0] == pytest.approx(first[3], rel=1e-6)  # same weights, same batch
     assert len(np.unique(first[:3].round(4))) == 3
@@ -266,7 +271,7 @@ def test_extras_go_to_their_row(problem: Callable[[], Any]) -> None:
     runs = [Run(SGD(0.9), 0.1, extra=(("smoothing", s),)) for s in (0.0, 0.1, 0.3)]
     together = train(one, runs, 10)
     for k, run in enumerate(runs):
-        assert_same_row(together, k, train(one, [run], 10), 0, tolerance=2e-6)
+        assert_same_row(together, k, train(one, [run], 10), 0, tolerance=close(one))
     np.testing.assert_allclose(
         together["loss"][0], train(one, [Run(SGD(0.9), 0.1)], 10)["loss"][0], rtol=1e-5
     )
@@ -286,7 +291,7 @@ def test_a_diverging_row_touches_no_other(problem: Callable[[], Any], rule: Any)
     assert np.isfinite(together["loss"][[0, 2]]).all()
     alone = train(one, calm, 15)
     for k, i in ((0, 0), (2, 1)):
-        assert_same_row(together, k, alone, i, tolerance=2e-6)
+        assert_same_row(together, k, alone, i, tolerance=close(one))
 
 
 # Steps
