@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from optviz import data as datasets
-from optviz import losses
+from optviz import evaluation, losses
 from optviz._knobs import require
 from optviz.data import Data
 
@@ -153,7 +153,7 @@ class Classification:
         logits = self._forward(params, images.X)[-1]
         return {
             "validation_loss": losses.cross_entropy(logits, images.y),
-            "validation_accuracy": (logits.argmax(axis=-1) == images.y).mean(axis=-1),
+            "validation_accuracy": evaluation.accuracy(logits, images.y),
         }
 
     def _forward(self, params: Mapping[str, Any], X: np.ndarray) -> list[np.ndarray]:
@@ -242,8 +242,8 @@ class ModuleProblem:
                 ]
             )
             loss = losses.cross_entropy(logits, y)
-        accuracy = (logits.argmax(-1) == y).float().mean(-1)
-        return {"validation_loss": loss.cpu().numpy(), "validation_accuracy": accuracy.cpu().numpy()}
+        accuracy = evaluation.accuracy(logits.cpu().numpy(), y.cpu().numpy())
+        return {"validation_loss": loss.cpu().numpy(), "validation_accuracy": accuracy}
 
 
 def digits(hidden: tuple[int, ...] = (32,), batch: int = 64, label_noise: float = 0.0) -> Classification:

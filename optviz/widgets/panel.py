@@ -55,7 +55,7 @@ class Panel:
         b'\\x89PNG'
     """
 
-    def __init__(self, width: int = 440, height: int = 272) -> None:
+    def __init__(self, width: int = 404, height: int = 250) -> None:
         require(min(width, height) >= 100, "Panel size", "at least 100 pixels a side", (width, height))
         self.width, self.height = width, height
         self._moving, self._rest = _Sheet(width, height, 1), _Sheet(width, height, 2)
@@ -115,7 +115,7 @@ def stacked(pictures: Sequence[bytes], columns: int = 2, colors: int = 64) -> by
 
     Example:
         >>> one = Panel(120, 100).draw(Picture([], Frame()))
-        >>> Image.open(io.BytesIO(stacked([one, one, one]))).size
+        >>> Image.open(io.BytesIO(stacked([one, one, one], columns=2))).size
         (480, 400)
     """
     require(len(pictures) > 0, "pictures", "at least one", pictures)

@@ -35,6 +35,7 @@ class Outcome:
         images: validation images behind each accuracy.
         progress: share of the work that is done, 0 to 1.
         seconds: time it took so far.
+        fresh: networks that were trained for it, the others being remembered.
         note: a sentence on what is going on, or on what was found.
     """
 
@@ -47,6 +48,7 @@ class Outcome:
     images: int
     progress: float
     seconds: float
+    fresh: int = 0
     note: str = ""
 
     @property
@@ -88,15 +90,16 @@ def compute(state: LabState) -> Iterator[Outcome]:
 
     def outcome(progress: float, note: str) -> Outcome:
         rates, took = rate_table(runs, state.steps), time.perf_counter() - start
-        return Outcome(state, state.labels, rates, loss, at, accuracy, images, progress, took, note)
+        return Outcome(state, state.labels, rates, loss, at, accuracy, images, progress, took, fresh, note)
 
-    found, base = "", 0.0
+    found, base, fresh = "", 0.0, 0
     if state.tuned:
         for share, best in _tuned(problem, runs, state.steps):
             yield outcome(0.5 * share, SCHEDULE_LAB["tuning"].format(count=len(PEAKS)))
             found = _told(best, state.labels)
         runs, base = best, 0.5
     yield outcome(base, SCHEDULE_LAB["training"])
+    fresh = sum(_key(problem, r, state.steps, s) not in _memory for r in runs for s in range(state.seeds))
     for seeds in ([0], list(range(1, state.seeds))):
         for done in _fill(problem, runs, state.steps, seeds, every, loss, accuracy):
             share = (done * len(seeds) + min(seeds)) / state.seeds

@@ -154,7 +154,9 @@ def _losses(result: Outcome, pinned: tuple[Outcome, ...], t: np.ndarray) -> Pict
         for old in pinned
         for k in range(len(old.labels))
     ]
-    floor = 10 ** (math.floor(math.log10(max(lowest, 1e-4)) * 2) / 2)  # half decades, so that it rarely jumps
+    floor = 10 ** (
+        math.floor(math.log10(max(0.7 * lowest, 1e-4)) * 2) / 2
+    )  # half decades, so that it rarely jumps
     frame = Frame(WORDS["loss_title"], WORDS["update"], WORDS["loss_y"], (0, len(t)), (floor, 4.0), log=True)
     return Picture(
         lines + ghosts, frame, f"Training loss (mean of {_seeds(result)}). " + "; ".join(said) + "."
@@ -222,10 +224,10 @@ def in_words(result: Outcome) -> str:
 
 def status(result: Outcome) -> str:
     """Time and amount of work in a few words."""
-    count = f"{len(result.labels)} × {result.state.seeds}"
-    return WORDS["done"].format(
-        seconds=human_seconds(result.seconds), networks=count, steps=result.state.steps
-    )
+    known = result.accuracy[:, :, 0].size - result.fresh
+    took = human_seconds(result.seconds)
+    done = WORDS["done"].format(seconds=took, fresh=result.fresh, steps=result.state.steps)
+    return done + (WORDS["remembered"].format(known=known) if known else "")
 
 
 def as_code(state: LabState) -> str:

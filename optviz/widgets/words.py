@@ -44,7 +44,8 @@ SCHEDULE_LAB = COMMON | {
     "tuning": "trying {count} peak rates for each schedule …",
     "tuned": "Own best peak rate of {count} tried, by validation loss: {found}.",
     "edge": " At the edge of the range tried: {labels}.",
-    "done": "{seconds}, {networks} networks × {steps} updates",
+    "done": "{seconds}: trained {fresh} networks × {steps} updates",
+    "remembered": ", remembered {known}",
     "diverged": "{label} (diverged)",
 }
 

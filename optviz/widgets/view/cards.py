@@ -63,15 +63,7 @@ class Card:
             control.observe(lambda change: changed(), "value")
         self.title = note("card-title")
         self.rename(state.labels[index])
-        head = [self.title, w.HBox(layout=w.Layout(flex="1 1 auto"))]
-        if removed is not None:
-            head.append(button(words["remove"], words["remove"], "remove", removed))
-        rows: list[Any] = [w.HBox(head, layout=w.Layout(align_items="center"))]
-        kinds = spec.menu()
-        if type(inner) in kinds.values():
-            kind = choice_control("kind", Choice(tuple(kinds.items()), words["kind"]), type(inner))
-            kind.observe(lambda change: swapped(change["new"]), "value")
-            rows.append(kind)
+        rows: list[Any] = [w.HBox(self._head(spec, swapped, removed), layout=w.Layout(align_items="center"))]
         rows += [control for control, _ in self.controls.values()]
         edge = f"4px solid {color(index)}"
         self.box = w.VBox(
@@ -83,14 +75,31 @@ class Card:
             "2px 4px",
             "0 0 auto",
         )
-        self.box.layout.width = f"calc({WIDTH} + 16px)"
+        self.box.layout.width = f"calc({WIDTH} + 14px)"
         for name in ("card", f"card-{index}"):
             self.box.add_class(f"optviz-{name}")
 
+    def _head(
+        self, spec: Cards, swapped: Callable[[type], None], removed: Callable[[], None] | None
+    ) -> list[Any]:
+        """The color, the menu of kinds (or the name of what is in no menu), and a button to remove it."""
+        kinds, kind = spec.menu(), type(self.entry.schedule)
+        head: list[Any] = [self.title]
+        if kind in kinds.values():
+            chooser = choice_control("kind", Choice(tuple(kinds.items())), kind)
+            chooser.layout.width, chooser.layout.flex = "auto", "1 1 auto"
+            chooser.observe(lambda change: swapped(change["new"]), "value")
+            head.append(chooser)
+        else:
+            head.append(w.HBox(layout=w.Layout(flex="1 1 auto")))
+        if removed is not None:
+            head.append(button("×", self.words["remove"], "remove", removed))
+        return head
+
     def rename(self, label: str) -> None:
-        """Show another name in the title."""
-        swatch = f'<span style="color:{color(self.index)}">■</span>'
-        self.title.value = f"{swatch} <b>{label}</b>"
+        """Show another name: in the title, where the menu does not say it."""
+        text = f" <b>{label}</b>" if label[-1:].isdigit() or not self._inner_knobs() else ""
+        self.title.value = f'<span style="color:{color(self.index)}" title="{label}">■</span>{text}'
 
     def value(self) -> Any:
         """The entry that the controls stand for.

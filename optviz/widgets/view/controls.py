@@ -10,10 +10,22 @@ import ipywidgets as w
 
 from optviz._knobs import Choice, Knob
 
-__all__ = ["WIDTH", "button", "choice_control", "keep", "knob_control", "note", "read", "stretch"]
+__all__ = ["WIDTH", "button", "choice_control", "keep", "knob_control", "note", "read", "stretch", "styles"]
 
-WIDTH = "326px"
-_STYLE = {"description_width": "136px"}
+WIDTH = "240px"
+_STYLE = {"description_width": "76px"}
+_CSS = """
+.optviz-page .widget-hslider { flex-wrap: wrap; height: auto; margin: 0 2px 2px; align-items: center; }
+.optviz-page .widget-hslider > .widget-label { flex: 1 0 100%; width: 100% !important; height: auto;
+  line-height: 1.25; text-align: left; font-size: 12px; }
+.optviz-page .widget-hslider > .slider-container { height: 24px; margin: 0 8px; }
+.optviz-page .widget-hslider > .widget-readout { min-width: 48px; line-height: 24px; height: 24px; margin: 0; }
+.optviz-page .optviz-remove { padding: 0 8px; flex: 0 0 auto; }
+.optviz-page .optviz-field-kind { min-width: 0; }
+.optviz-page .optviz-verdict .widget-html-content { line-height: 1.45; }
+.optviz-page img { height: auto; }
+"""
+_DECADE = (1, 1.2, 1.5, 1.8, 2, 2.2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9)
 
 
 def knob_control(name: str, spec: Knob, value: Any, most: float | None = None) -> Any:
@@ -36,19 +48,14 @@ def knob_control(name: str, spec: Knob, value: Any, most: float | None = None) -
     if isinstance(value, tuple):
         pair = (value[0], value[-1])
         made = w.IntRangeSlider(value=pair, min=min(low, pair[0]), max=max(high, pair[1]), **common)
-    elif isinstance(spec.start, int) and spec.log:
-        powers = [2**k for k in range(math.ceil(math.log2(low)), math.floor(math.log2(high)) + 1)]
-        made = w.SelectionSlider(value=value, options=sorted({*powers, value}), **common)
+    elif spec.log:
+        options = sorted({*_round_values(spec), value})
+        made = w.SelectionSlider(value=value, options=[(f"{v:g}", v) for v in options], **common)
     elif isinstance(spec.start, int):
         made = w.IntSlider(value=value, min=min(low, value), max=max(high, value), **common)
-    elif spec.log and value > 0:
-        ends = (math.log10(min(low, value)), math.log10(max(high, value)))
-        made = w.FloatLogSlider(
-            value=value, min=ends[0], max=ends[1], step=0.02, readout_format=".3g", **common
-        )
     else:
-        step = (high - low) / 100
         ends = (min(low, value), max(high, value))
+        step = 10 ** math.floor(math.log10((high - low) / 50))  # round values stay on the grid
         made = w.FloatSlider(value=value, min=ends[0], max=ends[1], step=step, readout_format=".3g", **common)
     made.add_class(f"optviz-field-{name}")
     return made
@@ -62,7 +69,7 @@ def choice_control(name: str, spec: Choice, value: Any) -> Any:
     made = w.Dropdown(
         options=options,
         value=value,
-        description=spec.label or name,
+        description=spec.label,
         style=_STYLE,
         layout=w.Layout(width=WIDTH),
     )
@@ -71,16 +78,13 @@ def choice_control(name: str, spec: Choice, value: Any) -> Any:
 
 
 def read(control: Any, spec: Knob | Choice, old: Any) -> Any:
-    """The value of a control, rates rounded to three digits; ``old`` where the control has not moved."""
+    """The value of a control, free of rounding errors; a tuple stays as it is until one of its ends moves."""
     value = control.value
     if isinstance(spec, Choice) or isinstance(value, int):
         return value
-    if isinstance(old, tuple):
+    if isinstance(value, tuple):
         return old if (old[0], old[-1]) == value else tuple(value)
-    rounded = float(f"{value:.3g}")
-    return (
-        old if isinstance(old, float) and math.isclose(old, rounded, rel_tol=2e-3, abs_tol=1e-12) else rounded
-    )
+    return float(f"{value:.6g}")
 
 
 def keep(control: Any, value: Any) -> None:
@@ -90,8 +94,9 @@ def keep(control: Any, value: Any) -> None:
         control.max, control.min = max(control.max, value[1]), min(control.min, value[0])
     elif isinstance(control, w.IntSlider | w.FloatSlider):
         control.max, control.min = max(control.max, value), min(control.min, value)
-    elif isinstance(control, w.SelectionSlider) and value not in control.options:
-        control.options = sorted({*control.options, value})
+    elif isinstance(control, w.SelectionSlider) and not any(option == value for _, option in control.options):
+        options = sorted({*(option for _, option in control.options), value})
+        control.options = [(f"{v:g}", v) for v in options]
     elif isinstance(control, w.Dropdown) and not any(option == value for _, option in control.options):
         control.options = [*control.options, (str(value), value)]
     if control.value != value:
@@ -103,6 +108,11 @@ def stretch(control: Any, most: int) -> None:
     if isinstance(control, w.IntSlider | w.IntRangeSlider):
         top = control.value[1] if isinstance(control.value, tuple) else control.value
         control.max = max(most, top, control.min + 1)
+
+
+def styles() -> Any:
+    """Rules for what layouts can't say: the label of a slider stands above it, so that the track is long."""
+    return w.HTML(f"<style>{_CSS}</style>", layout=w.Layout(display="none"))
 
 
 def button(text: str, tip: str, name: str, pressed: Callable[[], None]) -> Any:
@@ -118,3 +128,12 @@ def note(name: str, text: str = "") -> Any:
     made = w.HTML(value=text, layout=w.Layout(width="auto", margin="0 4px"))
     made.add_class(f"optviz-{name}")
     return made
+
+
+def _round_values(spec: Knob) -> list[Any]:
+    """Values of a logarithmic slider that one would write down: powers of two, or 1, 1.2, 1.5, … a decade."""
+    if isinstance(spec.start, int):
+        return [2**k for k in range(math.ceil(math.log2(spec.low)), math.floor(math.log2(spec.high)) + 1)]
+    decades = range(math.floor(math.log10(spec.low)), math.ceil(math.log10(spec.high)) + 1)
+    values = [float(f"{m * 10.0**k:.6g}") for k in decades for m in _DECADE]
+    return [v for v in values if spec.low <= v <= spec.high]

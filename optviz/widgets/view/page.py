@@ -14,7 +14,7 @@ from optviz._clock import human_seconds
 from optviz._knobs import choices, knobs
 from optviz.widgets.explorer import Explorer
 from optviz.widgets.view.cards import Card
-from optviz.widgets.view.controls import button, choice_control, keep, knob_control, note, read
+from optviz.widgets.view.controls import button, choice_control, keep, knob_control, note, read, styles
 from optviz.widgets.view.live import Live
 
 __all__ = ["Page"]
@@ -34,6 +34,7 @@ class Page(w.VBox):
         self.images = {n: _image(n, p.width, p.height) for n, p in explorer.panels.items()}
         self.sentences = {n: note(f"alt-{n}") for n in explorer.panels}
         self.verdict, self.status, self.error = note("verdict"), note("status"), note("error")
+        self.error.layout.display = "none"
         self.code = w.Textarea(layout=w.Layout(width="99%", height="64px", display="none"))
         self.code.add_class("optviz-code")
         self.bar = w.FloatProgress(min=0, max=1, layout=w.Layout(width="120px", height="14px"))
@@ -60,24 +61,19 @@ class Page(w.VBox):
         controls = list(self.shared.values())
         left = w.VBox(
             [heading, self.card_box, self.add, shared_heading, *(c for c, _ in controls)],
-            layout=w.Layout(width="370px", flex="0 0 auto", margin="0 12px 0 0"),
+            layout=w.Layout(width="270px", flex="0 0 auto", margin="0 10px 0 0"),
         )
-        panels = [
-            w.VBox([self.images[n], self.sentences[n]], layout=w.Layout(width="448px", margin="0 8px 8px 0"))
-            for n in self.images
-        ]
-        told = w.VBox(
-            [
-                self.verdict,
-                w.HBox([self.bar, self.status], layout=w.Layout(align_items="center")),
-                self.error,
-                w.HBox(list(self.buttons.values()), layout=w.Layout(flex_flow="row wrap")),
-                self.code,
-            ],
-            layout=w.Layout(width="448px", margin="0 8px 8px 0"),
+        tile = {"width": "404px", "max_width": "100%", "margin": "0 6px 8px 0"}
+        tiles = [w.VBox([self.images[n], self.sentences[n]], layout=w.Layout(**tile)) for n in self.images]
+        tiles.append(w.VBox([self.verdict], layout=w.Layout(**tile)))
+        buttons = w.HBox(list(self.buttons.values()), layout=w.Layout(flex_flow="row wrap"))
+        state = w.HBox([self.status, self.bar], layout=w.Layout(align_items="center", min_height="28px"))
+        pictures = w.HBox(tiles, layout=w.Layout(flex_flow="row wrap"))
+        right = w.VBox(
+            [buttons, self.code, state, self.error, pictures],
+            layout=w.Layout(flex="1 1 340px", min_width="300px", max_width="1300px"),
         )
-        right = w.HBox([*panels, told], layout=w.Layout(flex_flow="row wrap", flex="1 1 448px"))
-        return w.HBox([left, right], layout=w.Layout(flex_flow="row wrap", width="100%"))
+        return w.HBox([styles(), left, right], layout=w.Layout(flex_flow="row wrap", width="100%"))
 
     # controls
 
@@ -245,7 +241,7 @@ class Page(w.VBox):
                 self.sentences[name].value = _small(picture.sentence)
             yield name
         if not moving:
-            self.verdict.value = html.escape(self.explorer.verdict(result))
+            self.verdict.value = _verdict(self.explorer.verdict(result))
             self.status.value = html.escape(self.explorer.status(result))
 
     def _repaint(self) -> None:
@@ -258,7 +254,8 @@ class Page(w.VBox):
         self._say_error(str(error) if expected else f"{type(error).__name__}: {error}")
 
     def _say_error(self, text: str) -> None:
-        self.error.value = f'<b style="color:#B3261E">⚠ {html.escape(text)}</b>' if text else ""
+        self.error.value = f'<b style="color:#D32F2F">⚠ {html.escape(text)}</b>' if text else ""
+        self.error.layout.display = "" if text else "none"
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """The widget, and for places without a widget manager its picture instead of its text form."""
@@ -270,9 +267,15 @@ class Page(w.VBox):
 
 
 def _image(name: str, width: int, height: int) -> Any:
-    made = w.Image(format="png", width=width, height=height, layout=w.Layout(max_width="100%"))
+    made = w.Image(format="png", width=width, height=height, layout=w.Layout(max_width="100%", height="auto"))
     made.add_class(f"optviz-panel-{name}")
     return made
+
+
+def _verdict(text: str) -> str:
+    """The first sentence bold, the rest plain."""
+    first, dot, rest = text.partition(". ")
+    return f"<b>{html.escape(first + dot)}</b>{html.escape(rest)}"
 
 
 def _small(text: str) -> str:
