@@ -62,10 +62,10 @@ class SGD:
     ``torch.optim.SGD``.
     """
 
-    momentum: float = _beta(0.0, "momentum")
+    momentum: float = _beta(default=0.0, label="momentum")
     nesterov: bool = False
     dampening: float = knob(default=0.0, low=0.0, high=0.9, hard=(0.0, 1.0), label="dampening")
-    weight_decay: float = _weight_decay()
+    weight_decay: float = _weight_decay(default=0.0)
     elementwise: ClassVar[bool] = True
 
     def _check(self) -> None:
@@ -108,9 +108,9 @@ class EMAMomentum:
     Reference: Kingma and Ba, 2014, arXiv:1412.6980, section 3 (the first moment and its bias).
     """
 
-    momentum: float = _beta(0.9, "momentum")
+    momentum: float = _beta(default=0.9, label="momentum")
     unbiased: bool = False
-    weight_decay: float = _weight_decay()
+    weight_decay: float = _weight_decay(default=0.0)
     elementwise: ClassVar[bool] = True
 
     def init(self, p: Any) -> State:
@@ -144,10 +144,10 @@ class RMSprop:
     Reference: Tieleman and Hinton, 2012, Coursera lecture 6.5; ``torch.optim.RMSprop``.
     """
 
-    alpha: float = _beta(0.99, "alpha")
-    eps: float = _eps()
-    momentum: float = _beta(0.0, "momentum")
-    weight_decay: float = _weight_decay()
+    alpha: float = _beta(default=0.99, label="alpha")
+    eps: float = _eps(default=1e-08)
+    momentum: float = _beta(default=0.0, label="momentum")
+    weight_decay: float = _weight_decay(default=0.0)
     elementwise: ClassVar[bool] = True
 
     def init(self, p: Any) -> State:
@@ -182,10 +182,10 @@ class Adam:
     Reference: Kingma and Ba, 2014, arXiv:1412.6980, algorithm 1; ``torch.optim.Adam``.
     """
 
-    b1: float = _beta(0.9, "b1 (mean)")
-    b2: float = _beta(0.999, "b2 (mean square)")
-    eps: float = _eps()
-    weight_decay: float = _weight_decay()
+    b1: float = _beta(default=0.9, label="b1 (mean)")
+    b2: float = _beta(default=0.999, label="b2 (mean square)")
+    eps: float = _eps(default=1e-08)
+    weight_decay: float = _weight_decay(default=0.0)
     elementwise: ClassVar[bool] = True
 
     def init(self, p: Any) -> State:
@@ -213,10 +213,10 @@ class AdamW:
     by the rate, where the paper multiplies it by the schedule alone).
     """
 
-    b1: float = _beta(0.9, "b1 (mean)")
-    b2: float = _beta(0.999, "b2 (mean square)")
-    eps: float = _eps()
-    weight_decay: float = _weight_decay(0.01)
+    b1: float = _beta(default=0.9, label="b1 (mean)")
+    b2: float = _beta(default=0.999, label="b2 (mean square)")
+    eps: float = _eps(default=1e-08)
+    weight_decay: float = _weight_decay(default=0.01)
     elementwise: ClassVar[bool] = True
 
     def init(self, p: Any) -> State:

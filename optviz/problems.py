@@ -169,6 +169,11 @@ class Classification:
 class ModuleProblem:
     """Any feed-forward ``torch.nn.Module`` on own data; made by :func:`from_module`.
 
+    Args:
+        module: takes a batch of inputs and gives logits (N, classes); its parameters tell device and dtype.
+        data: examples and labels, already split.
+        batch: examples in a batch.
+
     Example:
         >>> import torch
         >>> images = datasets.digits().test

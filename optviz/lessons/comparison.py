@@ -28,6 +28,12 @@ class OwnBest:
         test_loss: name -> (S,) at that rate.
         images: number of test images.
         tried: the peak rates that every schedule was tried at.
+
+    Example:
+        >>> two = np.array([0.2, 0.3])
+        >>> best = OwnBest({"cosine": 0.1}, {"cosine": two}, {"cosine": 1 - two}, {"cosine": two}, 270, (0.1,))
+        >>> best.rate
+        {'cosine': 0.1}
     """
 
     rate: Mapping[str, float]

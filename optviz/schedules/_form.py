@@ -33,9 +33,9 @@ def lr_knob(default: float = 0.1) -> Any:
     return knob(default, 1e-3, 3.0, hard=(0.0, INF), label="peak rate", log=True, required=True)
 
 
-def floor_knob() -> Any:
+def floor_knob(default: float = 0.0) -> Any:
     """The lowest rate."""
-    return knob(0.0, 0.0, 0.1, hard=(0.0, INF), label="floor")
+    return knob(default, 0.0, 0.1, hard=(0.0, INF), label="floor")
 
 
 def steps_knob(default: int = 200, label: str = "decay over", *, low: int = 1, required: bool = True) -> Any:

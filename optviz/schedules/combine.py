@@ -45,7 +45,7 @@ class Warmup:
 
     then: Schedule
     steps: int = steps_knob(20, "warm-up")
-    start: float = knob(0.0, 0.0, 0.1, hard=(0.0, INF), label="start rate")
+    start: float = knob(default=0.0, low=0.0, high=0.1, hard=(0.0, INF), label="start rate")
 
     def _check(self) -> None:
         check_callable("Warmup.then", self.then)
@@ -117,7 +117,7 @@ class Scaled:
     """
 
     schedule: Schedule
-    factor: float = knob(1.0, 0.1, 10.0, hard=(0.0, INF), label="factor", log=True)
+    factor: float = knob(default=1.0, low=0.1, high=10.0, hard=(0.0, INF), label="factor", log=True)
 
     def _check(self) -> None:
         check_callable("Scaled.schedule", self.schedule)
@@ -146,8 +146,8 @@ class Clipped:
     """
 
     schedule: Schedule
-    low: float = knob(0.0, 0.0, 0.1, hard=(0.0, INF), label="lowest rate")
-    high: float = knob(1.0, 0.01, 10.0, hard=(0.0, INF), label="highest rate", log=True)
+    low: float = knob(default=0.0, low=0.0, high=0.1, hard=(0.0, INF), label="lowest rate")
+    high: float = knob(default=1.0, low=0.01, high=10.0, hard=(0.0, INF), label="highest rate", log=True)
 
     def _check(self) -> None:
         check_callable("Clipped.schedule", self.schedule)

@@ -71,7 +71,7 @@ class Linear:
 
     lr: float = lr_knob()
     steps: int = steps_knob()
-    floor: float = floor_knob()
+    floor: float = floor_knob(default=0.0)
 
     def _check(self) -> None:
         check_floor(self)
@@ -229,8 +229,8 @@ class Polynomial:
 
     lr: float = lr_knob()
     steps: int = steps_knob()
-    power: float = knob(2.0, 0.25, 4.0, hard=(0.0, 100.0), label="power")
-    floor: float = floor_knob()
+    power: float = knob(default=2.0, low=0.25, high=4.0, hard=(0.0, 100.0), label="power")
+    floor: float = floor_knob(default=0.0)
 
     def _check(self) -> None:
         check_floor(self)
@@ -264,7 +264,7 @@ class Cosine:
 
     lr: float = lr_knob()
     steps: int = steps_knob()
-    floor: float = floor_knob()
+    floor: float = floor_knob(default=0.0)
 
     def _check(self) -> None:
         check_floor(self)

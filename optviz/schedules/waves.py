@@ -43,8 +43,8 @@ class WarmRestarts:
 
     lr: float = lr_knob()
     period: int = steps_knob(50, "first period")
-    growth: int = knob(1, 1, 4, hard=(1, 64), label="growth of the period")
-    floor: float = floor_knob()
+    growth: int = knob(default=1, low=1, high=4, hard=(1, 64), label="growth of the period")
+    floor: float = floor_knob(default=0.0)
 
     def _check(self) -> None:
         check_floor(self)
@@ -117,9 +117,13 @@ class OneCycle:
 
     lr: float = lr_knob()
     steps: int = knob(200, 5, 400, hard=(1, INF), unit="updates", label="cycle over", required=True)
-    pct_start: float = knob(0.3, 0.05, 0.95, hard=(0.0, 1.0), label="part spent rising")
-    div_factor: float = knob(25.0, 1.0, 100.0, hard=(1.0, INF), label="peak over first", log=True)
-    final_div_factor: float = knob(1e4, 1.0, 1e4, hard=(1.0, INF), label="first over last", log=True)
+    pct_start: float = knob(default=0.3, low=0.05, high=0.95, hard=(0.0, 1.0), label="part spent rising")
+    div_factor: float = knob(
+        default=25.0, low=1.0, high=100.0, hard=(1.0, INF), label="peak over first", log=True
+    )
+    final_div_factor: float = knob(
+        default=1e4, low=1.0, high=1e4, hard=(1.0, INF), label="first over last", log=True
+    )
 
     def _check(self) -> None:
         rising = self.pct_start * self.steps
@@ -186,7 +190,7 @@ class WarmupStableDecay:
     steps: int = steps_knob(200, "run of")
     warmup: int = steps_knob(20, "warm-up", low=0)
     decay: int = steps_knob(50, "cool-down")
-    shape: float = knob(1.0, 0.25, 2.0, hard=(0.01, 10.0), label="shape (½: 1 − √u)")
+    shape: float = knob(default=1.0, low=0.25, high=2.0, hard=(0.01, 10.0), label="shape (½: 1 − √u)")
 
     def _check(self) -> None:
         total = self.warmup + self.decay

@@ -134,6 +134,7 @@ def blocks(
     view: Map | None,
     grads: Map | None,
 ) -> list[Block]:
+    """The rows of a training in blocks: those of one seed together, at most ``CHUNK`` of them."""
     found = []
     for i, seed in enumerate(seeds):
         for start in range(0, len(runs), CHUNK):

@@ -16,12 +16,13 @@ from optviz._files import ready_folder
 from optviz._knobs import require
 from optviz.schedules import Constant
 from optviz.training import checkpoint as ckpt
+from optviz.training._device import evaluating, find_device
+from optviz.training._feeds import Feed, TensorFeed, feed
+from optviz.training._progress import Bar, Interrupts
+from optviz.training._session import Session, planned_rates
 from optviz.training.convert import group_ratios, torch_optimizer
-from optviz.training.device import evaluating, find_device
-from optviz.training.feeds import Feed, TensorFeed, feed
+from optviz.training.diverged import Diverged
 from optviz.training.history import History, Step
-from optviz.training.progress import Bar, Interrupts
-from optviz.training.session import Diverged, Session, planned_rates
 
 __all__ = ["Diverged", "Trainer"]
 

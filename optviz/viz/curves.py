@@ -154,7 +154,7 @@ class Curves:
         return back + front
 
     def _new(self) -> _Artists:
-        how = {"animated": self.animated}
+        how: dict[str, Any] = {"animated": self.animated}
         (raw,) = self.ax.plot([], [], linewidth=0.8, alpha=FAINT, **how)
         (line,) = self.ax.plot([], [], solid_capstyle="round", **how)
         (leader,) = self.ax.plot(
@@ -311,7 +311,19 @@ def of_history(
 
 
 def running_mean(values: np.ndarray, width: int) -> np.ndarray:
-    """Mean of the last ``width`` values at each place of (N,) values; fewer at the start."""
+    """Mean of the last ``width`` values at each place; fewer at the start.
+
+    Args:
+        values: (N,) numbers.
+        width: how many of them make one mean.
+
+    Returns:
+        (N,) array.
+
+    Example:
+        >>> running_mean(np.array([1.0, 3.0, 5.0]), 2).tolist()
+        [1.0, 2.0, 4.0]
+    """
     sums = np.cumsum(np.concatenate([[0.0], np.asarray(values, float)]))
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(ends - width, 0)

@@ -65,7 +65,8 @@ class Explorer:
     ) -> None:
         if not hasattr(type(state), "__dataclass_fields__"):
             raise TypeError(f"Explorer.state must be a dataclass instance, got {state!r}")
-        self.state, self.initial, self.pinned = state, state, ()
+        self.state, self.initial = state, state
+        self.pinned: tuple[Any, ...] = ()
         self.panels, self.words = dict(panels), dict(words)
         self.compute, self.draw, self.code, self.verdict, self.table = compute, draw, code, verdict, table
         self.status, self.adapt, self.wait, self.fixed = status, adapt, wait, fixed

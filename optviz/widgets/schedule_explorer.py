@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -88,9 +89,8 @@ def schedule_lab(
 def _entry(schedule: Any) -> Entry:
     """A card; a warm-up from 0 in front of a schedule becomes the card's own slider."""
     if isinstance(schedule, Warmup) and schedule.start == 0 and Entry(schedule.then).takes_warmup:
-        from dataclasses import replace
-
-        then, n = schedule.then, schedule.steps
+        then: Any = schedule.then
+        n = schedule.steps
         moved: dict[str, Any] = {"steps": then.steps + n} if hasattr(then, "steps") else {}
         moved |= {"at": tuple(at + n for at in then.at)} if hasattr(then, "at") else {}
         return Entry(replace(then, **moved) if moved else then, n)
@@ -107,10 +107,10 @@ def _shared(problem: Any, network: Any) -> dict[str, Any]:
             if not callable(getattr(problem, name, None)):
                 raise TypeError(f"problem must be a Problem (it lacks {name!r}), got {problem!r}")
         return {"own": problem}
-    name = next((n for n, load in DATA.items() if load() is problem.data), None)
-    if name is None:
+    known = [n for n, load in DATA.items() if load() is problem.data]
+    if not known:
         return {"own": problem}
-    fields = {"data": name, "batch": problem.batch, "noise": problem.label_noise}
+    fields = {"data": known[0], "batch": problem.batch, "noise": problem.label_noise}
     return fields | {"network": problem.hidden if network is None else network}
 
 

@@ -59,7 +59,7 @@ class Entry:
     """
 
     schedule: Any
-    warmup: int = knob(0, 0, 100, hard=(0, INF), unit="updates", label="warm-up")
+    warmup: int = knob(default=0, low=0, high=100, hard=(0, INF), unit="updates", label="warm-up")
 
     def _check(self) -> None:
         if not callable(self.schedule) or isinstance(self.schedule, type):
@@ -151,15 +151,17 @@ class LabState:
     """
 
     entries: tuple[Entry, ...] = cards(menu, _new, most=8)
-    data: str = choice("digits 8×8", {name: name for name in DATA}, label="data")
-    network: Any = choice((32,), NETWORKS, label="network")
-    optimizer: Any = choice(SGD(momentum=0.9), OPTIMIZERS, label="optimizer")
-    batch: int = knob(64, 8, 256, hard=(1, INF), unit="images", label="batch", log=True)
-    steps: int = knob(200, 20, 1000, hard=(1, 100_000), unit="updates", label="run length")
-    seeds: int = knob(5, 1, 10, hard=(1, 100), label="seeds")
-    noise: float = knob(0.0, 0.0, 0.5, hard=(0.0, 1.0), label="wrong labels")
-    warm: bool = choice(True, {"on": True, "off": False}, label="warm-up")
-    tuned: bool = choice(False, {"as on the cards": False, "each at its own best": True}, label="peak rates")
+    data: str = choice(default="digits 8×8", options={name: name for name in DATA}, label="data")
+    network: Any = choice(default=(32,), options=NETWORKS, label="network")
+    optimizer: Any = choice(default=SGD(momentum=0.9), options=OPTIMIZERS, label="optimizer")
+    batch: int = knob(default=64, low=8, high=256, hard=(1, INF), unit="images", label="batch", log=True)
+    steps: int = knob(default=200, low=20, high=1000, hard=(1, 100_000), unit="updates", label="run length")
+    seeds: int = knob(default=5, low=1, high=10, hard=(1, 100), label="seeds")
+    noise: float = knob(default=0.0, low=0.0, high=0.5, hard=(0.0, 1.0), label="wrong labels")
+    warm: bool = choice(default=True, options={"on": True, "off": False}, label="warm-up")
+    tuned: bool = choice(
+        default=False, options={"as on the cards": False, "each at its own best": True}, label="peak rates"
+    )
     own: Any = None
 
     def _check(self) -> None:

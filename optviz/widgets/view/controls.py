@@ -15,11 +15,14 @@ __all__ = ["WIDTH", "button", "choice_control", "keep", "knob_control", "note", 
 WIDTH = "240px"
 _STYLE = {"description_width": "76px"}
 _CSS = """
-.optviz-page .widget-hslider { flex-wrap: wrap; height: auto; margin: 0 2px 2px; align-items: center; }
+.optviz-page .widget-hslider { flex-wrap: wrap; height: auto; margin: 0 2px 2px; }
 .optviz-page .widget-hslider > .widget-label { flex: 1 0 100%; width: 100% !important; height: auto;
-  line-height: 1.25; text-align: left; font-size: 12px; }
-.optviz-page .widget-hslider > .slider-container { height: 24px; margin: 0 8px; }
-.optviz-page .widget-hslider > .widget-readout { min-width: 48px; line-height: 24px; height: 24px; margin: 0; }
+  line-height: 1.3; text-align: left; font-size: 12px; align-self: auto; }
+.optviz-page .widget-hslider > .slider-container { height: 24px; margin: 0 8px; align-self: center;
+  display: flex; align-items: center; }
+.optviz-page .widget-hslider .noUi-target { flex: 1 1 auto; }
+.optviz-page .widget-hslider > .widget-readout { min-width: 48px; height: 24px; line-height: 24px; margin: 0;
+  align-self: center; }
 .optviz-page .optviz-remove { padding: 0 8px; flex: 0 0 auto; }
 .optviz-page .optviz-field-kind { min-width: 0; }
 .optviz-page .optviz-verdict .widget-html-content { line-height: 1.45; }

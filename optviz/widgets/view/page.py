@@ -6,6 +6,7 @@ import base64
 import html
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import ipywidgets as w
@@ -78,13 +79,14 @@ class Page(w.VBox):
     # controls
 
     def _shared_controls(self) -> dict[str, tuple[Any, Any]]:
-        state, found = self.explorer.state, {}
-        known = knobs(state) | choices(state)
+        state = self.explorer.state
+        found: dict[str, tuple[Any, Any]] = {}
+        known: dict[str, Any] = {**knobs(state), **choices(state)}
         for f in fields(state):
             if f.name not in known or f.name in self.explorer.fixed(state):
                 continue
             spec, value = known[f.name], getattr(state, f.name)
-            made = (knob_control if f.name in knobs(state) else choice_control)(f.name, spec, value)
+            made: Any = (knob_control if f.name in knobs(state) else choice_control)(f.name, spec, value)
             made.add_class(f"optviz-shared-{f.name}")
             made.observe(lambda change: self._moved(), "value")
             found[f.name] = (made, spec)
@@ -102,8 +104,8 @@ class Page(w.VBox):
                 spec,
                 self.explorer.words,
                 self._moved,
-                lambda kind, i=i: self._swap(i, kind),
-                (lambda i=i: self._remove(i)) if count > 1 else None,
+                partial(self._swap, i),
+                partial(self._remove, i) if count > 1 else None,
             )
             for i in range(count)
         ]

@@ -12,38 +12,16 @@ import torch
 
 from optviz.schedules import rates
 from optviz.training import checkpoint
-from optviz.training.chance import Chance
-from optviz.training.feeds import Feed
+from optviz.training._chance import Chance
+from optviz.training._feeds import Feed
+from optviz.training.diverged import Diverged
 from optviz.training.history import History, Step
 from optviz.training.monitors import require_metrics
 
-__all__ = ["Diverged", "Session"]
+__all__ = ["Session"]
 
 LOOK_AHEAD = 512  # planned rates are computed so many at a time
 UNCHECKED = 1000  # losses stay on the device for at most so many updates
-
-
-class Diverged(ArithmeticError):
-    """The training loss became infinite or no number.
-
-    Attributes:
-        history: everything up to and including that update.
-        step: 0-based number of the update whose batch gave that loss.
-        lr: the rate planned for that update. The weights were spoiled by the updates before it.
-
-    Example:
-        >>> raise Diverged(None, 7, 10.0, float("nan"))
-        Traceback (most recent call last):
-        ...
-        optviz.training.session.Diverged: the loss became nan at update 7 (rate 10); lower the rate, ...
-    """
-
-    def __init__(self, history: Any, step: int, lr: float, loss: float):
-        self.history, self.step, self.lr = history, step, lr
-        super().__init__(
-            f"the loss became {loss} at update {step} (rate {lr:.3g}); lower the rate, warm up, or clip the "
-            "gradient. The history so far is in .history of this error"
-        )
 
 
 class Record:
@@ -244,9 +222,7 @@ class Session:
     def history(self) -> History:
         """Everything so far, with the weights of now."""
         label = self.trainer.label
-        return self.record.history(
-            label, self.seed, {n: v.cpu().numpy().copy() for n, v in self.params.items()}
-        )
+        return self.record.history(label, self.seed, {n: _array(v) for n, v in self.params.items()})
 
     def latest(self) -> tuple[float, float]:
         """Loss and rate of the last update; waits for the device."""
@@ -330,6 +306,13 @@ class Session:
         if self.trainer.schedule is None:
             return []
         return [[t, float(rates(self.trainer.schedule, t))] for t, _ in pairs]
+
+
+def _array(value: torch.Tensor) -> np.ndarray:
+    value = value.cpu()
+    return np.array(
+        (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+    )  # NumPy has no bfloat16
 
 
 def set_rate(group: dict[str, Any], lr: float) -> None:
