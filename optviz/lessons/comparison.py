@@ -31,9 +31,9 @@ class OwnBest:
 
     Example:
         >>> two = np.array([0.2, 0.3])
-        >>> best = OwnBest({"cosine": 0.1}, {"cosine": two}, {"cosine": 1 - two}, {"cosine": two}, 270, (0.1,))
+        >>> best = OwnBest({"cos": 0.1}, {"cos": two}, {"cos": 1 - two}, {"cos": two}, 270, (0.1,))
         >>> best.rate
-        {'cosine': 0.1}
+        {'cos': 0.1}
     """
 
     rate: Mapping[str, float]
