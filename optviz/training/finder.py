@@ -128,7 +128,8 @@ def read(rates: np.ndarray, losses: np.ndarray) -> RangeTest:
         )
         return RangeTest(rates, losses, smoothed, None, None, None, text)
     slope = np.gradient(finite[: lowest + 1], np.log10(rates[: lowest + 1]))
-    steepest = float(rates[int(np.argmin(slope))])
+    settled = min(len(losses) // 10, lowest)  # before that the smoothed loss is the noise of a few batches
+    steepest = float(rates[settled + int(np.argmin(slope[settled:]))])
     after = np.flatnonzero(~(finite[lowest:] <= start - gain / 2))
     blow_up = float(rates[lowest + after[0]]) if len(after) else None
     suggestion = steepest if blow_up is None else min(steepest, blow_up / 10)
