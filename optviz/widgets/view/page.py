@@ -135,6 +135,8 @@ class Page(w.VBox):
             self._failed(error)
             return
         self._say_error("")
+        if state == self.explorer.state and not rebuild and not self.live.busy:
+            return  # a front end may send a value back, rounded to the same
         self.explorer.take(state)
         self._follow_state(rebuild)
         self.live.restart()
