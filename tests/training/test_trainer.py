@@ -381,6 +381,20 @@ def test_plateau_multiplies_the_rates_from_the_next_update_on(built):
     assert np.allclose(history["lr"][0, ::5], 1e-30 * np.array([1, 1, 1, 0.5, 0.5, 0.25]), rtol=1e-9, atol=0)
 
 
+def test_a_stop_within_an_epoch_ends_there():
+    stop = EarlyStopping("loss", patience=1, min_delta=1e9, restore=False)
+    history = trainer_of().fit(examples(), examples(), 9, every=2, monitors=[stop], progress=False)
+    assert len(history.steps) == 4
+    assert sorted(history.series) == ["loss", "lr"]
+
+
+def test_weights_in_bfloat16_come_into_the_history():
+    model = net().to(torch.bfloat16)
+    X, y = examples()
+    history = trainer_of(model).fit((X.to(torch.bfloat16), y), epochs=1, progress=False)
+    assert history.params["0.weight"].dtype == np.float32
+
+
 def test_unmeasured_metric_is_refused_before_training():
     with pytest.raises(
         ValueError, match=r"EarlyStopping\.metric must be one of \['loss'\], got 'validation_loss'"
@@ -389,7 +403,7 @@ def test_unmeasured_metric_is_refused_before_training():
 
 
 def test_progress_shows_loss_rate_and_speed(monkeypatch, capsys):
-    import optviz.training.progress as shown
+    import optviz.training._progress as shown
 
     screen = io.StringIO()
     plain = shown.tqdm
