@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,45 +16,77 @@ from optviz.training import Run, train
 __all__ = ["OwnBest", "own_best"]
 
 Family = Callable[[float, int], Mapping[str, Any]]
+CHOOSE_BY = ("validation_loss", "validation_accuracy")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OwnBest:
-    """What each schedule reaches at the peak rate that suits it best.
+    """What schedules reach at every peak rate tried, and at the one that suits each best.
+
+    ``best["test_accuracy"]`` gives name -> (S,), one value a seed, at the schedule's own best rate.
 
     Args:
-        rate: name -> the peak rate with the lowest mean validation loss.
-        validation_loss: name -> (S,) at that rate, one a seed.
-        test_accuracy: name -> (S,) at that rate, fractions.
-        test_loss: name -> (S,) at that rate.
+        names: N schedules.
+        tried: R peak rates.
+        values: series -> (R, N, S): ``validation_loss``, ``validation_accuracy``, ``test_loss`` and
+            ``test_accuracy`` after the last update.
         images: number of test images.
-        tried: the peak rates that every schedule was tried at.
+        by: the validation series that chooses the rate.
+
+    Raises:
+        ValueError: if ``by`` is no validation series, or a schedule diverged at each rate.
 
     Example:
-        >>> two = np.array([0.2, 0.3])
-        >>> best = OwnBest({"cos": 0.1}, {"cos": two}, {"cos": 1 - two}, {"cos": two}, 270, (0.1,))
-        >>> best.rate
-        {'cos': 0.1}
+        >>> loss = np.array([[[0.4]], [[0.2]]])  # two rates, one schedule, one seed
+        >>> series = {"validation_loss": loss, "validation_accuracy": 1 - loss, "test_loss": loss}
+        >>> OwnBest(("constant",), (0.01, 0.1), series, 9).rate
+        {'constant': 0.1}
     """
 
-    rate: Mapping[str, float]
-    validation_loss: Mapping[str, np.ndarray]
-    test_accuracy: Mapping[str, np.ndarray]
-    test_loss: Mapping[str, np.ndarray]
-    images: int
+    names: tuple[str, ...]
     tried: tuple[float, ...]
+    values: Mapping[str, np.ndarray]
+    images: int
+    by: str = "validation_loss"
+
+    def __post_init__(self) -> None:
+        require(self.by in CHOOSE_BY, "OwnBest.by", f"one of {CHOOSE_BY}", self.by)
+        finite = np.isfinite(self.values["validation_loss"]).all(-1).any(0)
+        lost = [name for name, ok in zip(self.names, finite, strict=True) if not ok]
+        require(not lost, "rates", "with one at which no seed diverges", lost)
+
+    @cached_property
+    def _chosen(self) -> np.ndarray:
+        """(N,) index of each schedule's best rate; a rate at which a seed diverged is never chosen."""
+        loss = self.values["validation_loss"]
+        score = loss if self.by == "validation_loss" else -self.values[self.by]
+        return np.where(np.isfinite(loss), score, np.inf).mean(-1).argmin(0)
+
+    @property
+    def rate(self) -> dict[str, float]:
+        """Name -> own best peak rate."""
+        return {name: self.tried[self._chosen[i]] for i, name in enumerate(self.names)}
+
+    def __getitem__(self, series: str) -> dict[str, np.ndarray]:
+        """Name -> (S,) values of a series at the own best rate."""
+        return {name: self.values[series][self._chosen[i], i] for i, name in enumerate(self.names)}
+
+    def chosen_by(self, series: str) -> OwnBest:
+        """The same trainings with the rates chosen by another validation series."""
+        return replace(self, by=series)
 
     def table(self) -> Any:
-        """A pandas table: best peak rate, then means over the seeds, rounded to 3 digits."""
+        """A pandas table: own best rate, then means over the seeds, rounded to 3 digits."""
         import pandas as pd
 
-        means = {
-            "validation loss": self.validation_loss,
-            "test loss": self.test_loss,
-            "test accuracy %": {name: 100 * v for name, v in self.test_accuracy.items()},
-        }
-        columns = {title: {n: float(f"{v.mean():.3g}") for n, v in of.items()} for title, of in means.items()}
-        return pd.DataFrame({"own best peak rate": dict(self.rate)} | columns)
+        columns: dict[str, Any] = {"own best peak rate": self.rate}
+        for title, series, unit in (
+            ("validation loss", "validation_loss", 1),
+            ("test loss", "test_loss", 1),
+            ("test accuracy %", "test_accuracy", 100),
+        ):
+            columns[title] = {name: float(f"{unit * v.mean():.3g}") for name, v in self[series].items()}
+        return pd.DataFrame(columns)
 
 
 def own_best(
@@ -65,15 +98,15 @@ def own_best(
     optimizer: Any,
     seed: Sequence[int] = (0, 1, 2),
 ) -> OwnBest:
-    """Train every schedule at every peak rate with every seed, and keep for each schedule its best rate.
+    """Train every schedule at every peak rate with every seed, as one training of all these rows.
 
-    All of it is one training of len(rates) × schedules × seeds rows. The rate is chosen by the mean
-    validation loss after the last update; a rate at which a seed diverged is never chosen.
+    The rate of each schedule is chosen on validation images, by the mean loss over the seeds, and the report
+    is on test images, which had no say in the choice.
 
     Args:
         problem: images and network.
         family: (peak rate, updates in the run) -> name -> schedule.
-        rates: the peak rates to try.
+        rates: R peak rates to try.
         epochs: length of each run.
         optimizer: the update rule, the same for all.
         seed: S seeds.
@@ -94,25 +127,11 @@ def own_best(
     """
     require(len(rates) > 0, "own_best.rates", "at least one", tuple(rates))
     steps = epochs * problem.updates_per_epoch
-    names = list(family(rates[0], steps))
     runs = [Run(optimizer, s, f"{n} {lr:g}") for lr in rates for n, s in family(lr, steps).items()]
     h = train(problem, runs, steps, seed=tuple(seed), every=steps)
-    shape = (len(rates), len(names), len(seed))
-    loss = h["validation_loss"][:, -1].reshape(shape)
-    mean = np.where(np.isfinite(loss), loss, np.inf).mean(-1)
-    chosen = mean.argmin(0)
-    lost = [name for i, name in enumerate(names) if np.isinf(mean[chosen[i], i])]
-    require(not lost, "own_best.rates", "with one at which no seed diverges", lost)
     unseen = replace(problem, data=replace(problem.data, validation=problem.data.test)).metrics(h.params)
-
-    def picked(values: np.ndarray) -> dict[str, np.ndarray]:
-        return {name: values.reshape(shape)[chosen[i], i] for i, name in enumerate(names)}
-
-    return OwnBest(
-        {name: rates[chosen[i]] for i, name in enumerate(names)},
-        picked(loss),
-        picked(unseen["validation_accuracy"]),
-        picked(unseen["validation_loss"]),
-        len(problem.data.test.y),
-        tuple(rates),
-    )
+    names = tuple(family(rates[0], steps))
+    values = {name: h[name][:, -1].reshape(len(rates), len(names), len(seed)) for name in CHOOSE_BY}
+    for name in CHOOSE_BY:
+        values[name.replace("validation", "test")] = unseen[name].reshape(values[name].shape)
+    return OwnBest(names, tuple(rates), values, len(problem.data.test.y))
