@@ -1,0 +1,232 @@
+"""Problems: starting weights, batches, losses and metrics, and what ``from_module`` refuses."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from optviz import data, problems
+from optviz.models import MLP, SmallCNN
+from optviz.problems import Classification, convolutional, digits, from_module, mnist5k
+
+
+def own(module: Any = None, X: Any = None, y: Any = None, **options: Any) -> Any:
+    images = data.digits().test
+    return from_module(
+        module or nn.Linear(64, 10), images.X if X is None else X, images.y if y is None else y, **options
+    )
+
+
+def generator(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+# Digits and MNIST-5k
+
+
+def test_sizes_and_epochs() -> None:
+    assert digits().sizes == (64, 32, 10)
+    assert digits(hidden=()).sizes == (64, 10)
+    assert digits().updates_per_epoch == 19
+    assert mnist5k().sizes == (196, 64, 10)
+    assert mnist5k(size=28, hidden=(128,)).sizes == (784, 128, 10)
+    assert digits(batch=1257).updates_per_epoch == 1
+
+
+def test_starting_weights() -> None:
+    start = mnist5k(hidden=(300, 100)).init(generator())
+    assert list(start) == ["weight1", "bias1", "weight2", "bias2", "weight3", "bias3"]
+    assert all(p.dtype == np.float32 for p in start.values())
+    for i, inputs in enumerate((196, 300, 100), start=1):
+        weight, bound = start[f"weight{i}"], (6 / inputs) ** 0.5
+        assert abs(weight).max() <= bound
+        assert weight.std() == pytest.approx((2 / inputs) ** 0.5, rel=0.1)
+        assert not start[f"bias{i}"].any()
+    again, other = mnist5k(hidden=(300, 100)).init(generator()), mnist5k(hidden=(300, 100)).init(generator(1))
+    assert np.array_equal(start["weight1"], again["weight1"])
+    assert not np.array_equal(start["weight1"], other["weight1"])
+
+
+def test_each_epoch_is_a_new_order_of_whole_batches() -> None:
+    problem = digits(batch=100)
+    place = {x.tobytes(): i for i, x in enumerate(data.digits().train.X)}
+    stream = problem.batches(generator(3))
+    epochs = [list(islice(stream, problem.updates_per_epoch)) for _ in range(2)]
+    for batches in epochs:
+        chosen = [place[x.tobytes()] for X, _ in batches for x in X]
+        assert len(chosen) == 1200
+        assert len(set(chosen)) == 1200
+        assert all(X.shape == (100, 64) and y.shape == (100,) for X, y in batches)
+        assert np.array_equal(np.concatenate([y for _, y in batches]), data.digits().train.y[chosen])
+    assert not np.array_equal(epochs[0][0][1], epochs[1][0][1])
+
+
+def test_label_noise() -> None:
+    clean, noisy = digits(), digits(label_noise=0.4)
+    share = np.mean(clean.labels != noisy.labels)
+    assert share == pytest.approx(0.4 * 0.9, abs=0.03)  # a tenth of all random classes are right
+    assert np.array_equal(clean.labels, data.digits().train.y)
+    assert np.array_equal(noisy.labels, digits(label_noise=0.4).labels)
+    assert np.array_equal(noisy.data.validation.y, data.digits().validation.y)
+
+
+def test_metrics_of_each_row() -> None:
+    problem = digits()
+    rows = [problem.init(generator(seed)) for seed in range(3)]
+    stacked = {n: np.stack([row[n] for row in rows]) for n in rows[0]}
+    found = problem.metrics(stacked)
+    held = data.digits().validation
+    for k, row in enumerate(rows):
+        logits = problem.logits(row, held.X)
+        assert found["validation_accuracy"][k] == np.mean(logits.argmax(1) == held.y)
+        theirs = nn.functional.cross_entropy(torch.tensor(logits), torch.tensor(held.y)).item()
+        assert found["validation_loss"][k] == pytest.approx(theirs, rel=1e-5)
+
+
+def test_gradients_are_written_where_they_are_wanted() -> None:
+    problem = digits()
+    params = {n: p[None] for n, p in problem.init(generator()).items()}
+    batch = next(problem.batches(generator()))
+    kept = {n: p.copy() for n, p in params.items()}
+    loss, fresh = problem.loss_and_grad(params, batch)
+    out = {n: np.full_like(p, np.nan) for n, p in params.items()}
+    again, given = problem.loss_and_grad(params, batch, out=out)
+    assert given is out
+    assert np.array_equal(loss, again)
+    assert all(np.array_equal(fresh[n], out[n]) for n in params)
+    assert all(np.array_equal(params[n], kept[n]) for n in params)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hidden": (0,)}, r"hidden must be at least 1 unit in each layer, got \(0,\)"),
+        ({"batch": 0}, r"batch must be in \[1, 1257\] \(the training examples\), got 0"),
+        ({"batch": 1258}, r"batch must be in \[1, 1257\] \(the training examples\), got 1258"),
+        ({"batch": 1.5}, r"batch must be in \[1, 1257\] .* got 1.5"),
+        ({"label_noise": -0.1}, r"label_noise must be in \[0, 1\], got -0.1"),
+        ({"label_noise": float("nan")}, r"label_noise must be in \[0, 1\], got nan"),
+    ],
+)
+def test_bad_problems(options: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        digits(**options)
+
+
+def test_unknown_size() -> None:
+    with pytest.raises(ValueError, match=r"size must be .*got 20"):
+        mnist5k(size=20)
+
+
+def test_equal_problems_are_equal_keys() -> None:
+    assert digits() == digits()
+    assert hash(digits()) == hash(digits())
+    assert digits() != digits(batch=32)
+    assert digits(hidden=[8]) == digits(hidden=(8,))  # type: ignore[arg-type]
+
+
+# Own modules
+
+
+def test_own_data_are_split_and_moved() -> None:
+    problem = own(batch=32)
+    assert len(problem.data.train.y) + len(problem.data.validation.y) + len(problem.data.test.y) == 270
+    X, y = next(problem.batches(generator()))
+    assert X.shape == (32, 64)
+    assert X.dtype == torch.float32
+    assert y.dtype == torch.int64
+    double = own(nn.Linear(64, 10).double())
+    assert next(double.batches(generator()))[0].dtype == torch.float64
+
+
+@pytest.mark.parametrize("make", [list, np.asarray, torch.tensor], ids=["lists", "arrays", "tensors"])
+def test_own_data_of_every_kind(make: Any) -> None:
+    X, y = data.digits().test.X.tolist(), data.digits().test.y.tolist()
+    kinds = {"dtype": np.float32} if make is np.asarray else {}
+    problem = from_module(nn.Linear(64, 10), make(X, **kinds), make(y))
+    assert problem.updates_per_epoch == len(problem.data.train.y) // 64
+
+
+def test_the_module_is_left_alone() -> None:
+    module = MLP((64, 8, 10)).eval()
+    before, state = {n: p.clone() for n, p in module.state_dict().items()}, torch.get_rng_state()
+    problem = own(module)
+    first, again, other = (problem.init(generator(seed)) for seed in (0, 0, 1))
+    assert not module.training
+    assert all(torch.equal(p, before[n]) for n, p in module.state_dict().items())
+    assert all(torch.equal(first[n], again[n]) for n in first)
+    assert not any(torch.equal(first[n], other[n]) for n in first)
+    assert not any(p.requires_grad for p in first.values())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_own_metrics_of_each_row() -> None:
+    problem = own(MLP((64, 8, 10)))
+    rows = [problem.init(generator(seed)) for seed in range(2)]
+    found = problem.metrics({n: torch.stack([row[n] for row in rows]) for n in rows[0]})
+    X, y = torch.tensor(problem.data.validation.X.copy()), torch.tensor(problem.data.validation.y.copy())
+    for k, row in enumerate(rows):
+        logits = torch.func.functional_call(problem.module, row, (X,))
+        assert found["validation_accuracy"][k] == pytest.approx((logits.argmax(1) == y).float().mean().item())
+        assert found["validation_loss"][k] == pytest.approx(
+            nn.functional.cross_entropy(logits, y).item(), rel=1e-5
+        )
+
+
+def test_convolutions_go_one_after_the_other_on_a_cpu() -> None:
+    assert own().vectorize
+    assert not own(SmallCNN(size=8)).vectorize
+
+
+def test_convolutional_twin_of_a_problem() -> None:
+    plain, state = digits(batch=48, label_noise=0.2), torch.get_rng_state()
+    twin = convolutional(plain)
+    assert twin.batch == 48
+    assert np.array_equal(twin.data.train.y, plain.labels)
+    assert convolutional(digits(batch=48, label_noise=0.2)) is twin
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: own(nn.Flatten()), "module must be a network with parameters"),
+        (
+            lambda: own(nn.Sequential(nn.Linear(64, 10), nn.Dropout(0.5))),
+            "without dropout and running stat.*'1'",
+        ),
+        (
+            lambda: own(nn.Sequential(nn.BatchNorm1d(64), nn.Linear(64, 10))),
+            "without dropout and running statistics .*0.running_mean",
+        ),
+        (lambda: own(nn.Linear(64, 3)), r"module's output must be of shape \(N, 10 or more\), got \(1, 3\)"),
+        (lambda: own(nn.Sequential(nn.Linear(64, 10), nn.Flatten(0))), r"module's output must be of shape"),
+        (lambda: own(batch=1000), r"batch must be in \[1, \d+\] \(the training examples\), got 1000"),
+        (lambda: own(y=np.zeros(7, int)), "7"),
+        (lambda: own(y=-np.ones(270, int)), "-1"),
+        (lambda: own(X=np.zeros((0, 64), np.float32), y=np.zeros(0, int)), "0"),
+    ],
+)
+def test_bad_modules_and_data(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_module_is_asked_for() -> None:
+    with pytest.raises(TypeError, match=r"module must be a torch\.nn.Module, got"):
+        own(lambda X: X)
+
+
+def test_dropout_of_zero_is_no_dropout() -> None:
+    assert own(nn.Sequential(nn.Linear(64, 10), nn.Dropout(0.0))).updates_per_epoch > 0
+
+
+def test_problems_fit_the_protocol() -> None:
+    for problem in (digits(), own()):
+        assert isinstance(problem, Classification | problems.ModuleProblem)
+        assert all(callable(getattr(problem, name)) for name in ("init", "batches", "loss", "metrics"))
