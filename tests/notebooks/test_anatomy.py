@@ -112,7 +112,7 @@ def test_setup_is_the_same_everywhere(path):
     first = cells(path, "code")[0]
     assert "setup" in tags(first)
     assert first["source"] == cells(LESSONS[0], "code")[0]["source"]
-    assert len(first["source"].splitlines()) <= 3
+    assert len([line for line in first["source"].splitlines() if line]) <= 3
     assert "git+https://" in first["source"]
     assert sum("setup" in tags(cell) for cell in cells(path, "code")) == 1
 
@@ -184,8 +184,8 @@ def test_outputs_can_be_read_without_widgets(path):
     for cell in part(path, "## Exercises"):
         if cell["cell_type"] == "code" and "check(" in cell["source"]:
             assert "not attempted yet" in texts(cell)
-    for call in range(len(calls(path, "predict"))):
-        assert "No guess yet" in "".join(texts(c) for c in cells(path, "code") if ".reveal(" in c["source"])
+    revealing = [cell for cell in cells(path, "code") if ".reveal(" in cell["source"]]
+    assert all("No guess yet" in texts(cell) for cell in revealing)
 
 
 @lesson
