@@ -226,6 +226,7 @@ class EMA:
     is Σ decayⁿ⁻ⁱ·wᵢ divided by the sum of its coefficients, so it owes nothing to a start value. Without, the
     average starts at the first weights seen and c = 1 − decay: that start still has weight decayⁿ⁻¹.
     The weights that are trained are not touched; whole-number entries (counters) are taken over as they are.
+    A training ends with the averaged weights, unless a later monitor in the list chooses others.
 
     Args:
         decay: share of the old average that is kept; the memory is about 1/(1 − decay) updates.
@@ -260,7 +261,7 @@ class EMA:
         return Decision(), {"count": n} | _prefixed(new)
 
     def finish(self, state: State, params: Params) -> Params:
-        return params
+        return self.averaged(state) or params
 
     def averaged(self, state: State) -> Params:
         """The averaged weights, name -> (K, *shape); empty before the first update."""

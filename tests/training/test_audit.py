@@ -7,7 +7,7 @@ import torch
 from torch.optim import lr_scheduler as torch_schedules
 
 from optviz import schedules as s
-from optviz.training.audit import Audit, audit
+from optviz.training.auditing import Audit, audit
 from optviz.training.convert import to_torch
 
 T, U = 60, 6  # updates and updates an epoch

@@ -357,7 +357,7 @@ def test_monitors_stop_average_and_cut():
     stop, average = EarlyStopping("validation_loss", patience=2), EMA(0.5)
     model = net()
     trainer = trainer_of(model, schedule=2.0)
-    history = trainer.fit(examples(), examples(40, 1), 60, monitors=[stop, average], progress=False)
+    history = trainer.fit(examples(), examples(40, 1), 60, monitors=[average, stop], progress=False)
     values = history.measured("validation_loss")[1][0]
     assert len(values) < 60
     best = int(values.argmin())

@@ -147,7 +147,7 @@ def audited(fn: Callable[..., Any], case: tuple[int, int]) -> str:
         The audit, for 2 epochs of 5 updates: 10 updates: every rate is as planned.
     """
     from optviz.schedules import Cosine
-    from optviz.training.audit import audit
+    from optviz.training import audit
 
     optimizer, gradients = _small_problem()
     plan = Cosine(LR, case[0] * case[1])
