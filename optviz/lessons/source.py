@@ -62,7 +62,11 @@ def show_source(*objects: Any, doc: bool = False, checks: bool = False) -> Sourc
     if not objects:
         raise TypeError("show_source must be given at least one class or function, got none")
     pieces = [_piece(obj, doc, checks) for obj in objects]
-    where = "; ".join(dict.fromkeys(piece.where for piece in pieces))
+    by_file: dict[str, list[str]] = {}
+    for piece in pieces:
+        file, name = piece.where.split(" · ")
+        by_file.setdefault(file, []).append(name)
+    where = "; ".join(f"{file} · {', '.join(names)}" for file, names in by_file.items())
     return Source("\n\n".join(piece.code for piece in pieces), where, pieces[0].line)
 
 
@@ -77,7 +81,7 @@ def _piece(obj: Any, doc: bool, checks: bool) -> Source:
     code = _without(textwrap.dedent("".join(lines)), doc, checks)
     package = target.__module__.split(".")[0]
     short = file.as_posix().rpartition(f"/{package}/")[2]
-    where = f"{package}/{short} · {target.__qualname__}" if short else target.__qualname__
+    where = f"{package}/{short or file.name} · {target.__qualname__}"
     return Source(code, where, line)
 
 

@@ -133,6 +133,15 @@ def test_source_of_methods_and_instances():
     both = show_source(optimizers.SGD, optimizers.Adam)
     assert "class SGD" in both.code
     assert "class Adam" in both.code
+    assert both.where == "optviz/optimizers.py · SGD, Adam"
+
+
+def own_function():
+    return 1
+
+
+def test_source_of_a_function_from_elsewhere():
+    assert show_source(own_function).code == "def own_function():\n    return 1"
 
 
 def test_source_is_shown_in_the_theme_of_the_page():
