@@ -126,8 +126,8 @@ class EMAMomentum:
 class RMSprop:
     """Each weight's gradient divided by the root of its own mean square.
 
-    v ← alpha·v + (1 − alpha)·g², then p ← p − lr·g/(√v + eps), or with momentum b ← momentum·b + g/(√v + eps),
-    p ← p − lr·b. There is no bias correction: the first step is lr/√(1 − alpha) long, 10·lr at 0.99.
+    v ← alpha·v + (1 − alpha)·g², then p ← p − lr·g/(√v + eps), or with momentum
+    b ← momentum·b + g/(√v + eps), p ← p − lr·b. There is no bias correction: the first step is lr/√(1 − alpha) long, 10·lr at 0.99.
 
     Args:
         alpha: share of the old mean square that is kept.
@@ -209,8 +209,8 @@ class AdamW:
         >>> rule.update(np.array([0.0]), rule.init(p), p, 0.01, 0)[0].round(6).tolist()
         [-0.001]
 
-    Reference: Loshchilov and Hutter, 2017, arXiv:1711.05101; ``torch.optim.AdamW`` (which multiplies the decay
-    by the rate, where the paper multiplies it by the schedule alone).
+    Reference: Loshchilov and Hutter, 2017, arXiv:1711.05101; ``torch.optim.AdamW`` (which multiplies the
+    decay by the rate, where the paper multiplies it by the schedule alone).
     """
 
     b1: float = _beta(default=0.9, label="b1 (mean)")

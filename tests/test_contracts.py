@@ -55,6 +55,8 @@ def parameters(value: Any) -> list[str]:
     if is_dataclass(value):
         return [f.name for f in fields(value) if f.init]
     target = value.__init__ if inspect.isclass(value) else value
+    if inspect.isclass(value) and issubclass(value, BaseException):
+        return []  # people catch errors, they don't build them
     if target is object.__init__ or getattr(value, "_is_protocol", False):
         return []
     return [name for name in inspect.signature(target).parameters if name not in ("self", "args", "kwargs")]
