@@ -127,7 +127,8 @@ class RMSprop:
     """Each weight's gradient divided by the root of its own mean square.
 
     v ← alpha·v + (1 − alpha)·g², then p ← p − lr·g/(√v + eps), or with momentum
-    b ← momentum·b + g/(√v + eps), p ← p − lr·b. There is no bias correction: the first step is lr/√(1 − alpha) long, 10·lr at 0.99.
+    b ← momentum·b + g/(√v + eps), p ← p − lr·b. There is no bias correction: the first step is
+    lr/√(1 − alpha) long, 10·lr at 0.99.
 
     Args:
         alpha: share of the old mean square that is kept.
