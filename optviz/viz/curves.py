@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optviz._knobs import require
+from optviz.viz._labels import apart, fitted, short
 from optviz.viz.style import FAINT, GHOST, INK, color, dashes
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Curves", "Frame", "Line", "curves", "of_history", "running_mean"]
 
 MAXIMUM = 24  # lines in one picture
+LABEL, LABEL_X = 8.5, 1.035  # size in points and place in axes fractions of the labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +170,7 @@ class Curves:
             **how,
         )
         text = self.ax.text(
-            1.035, 0.5, "", transform=self.ax.transAxes, va="center", fontsize=8.5, clip_on=False, **how
+            LABEL_X, 0.5, "", transform=self.ax.transAxes, va="center", fontsize=LABEL, clip_on=False, **how
         )
         return _Artists(line, raw, text, leader)
 
@@ -188,7 +190,7 @@ class Curves:
             artists.band = self.ax.fill_between(
                 line.x, line.low, line.high, color=shade, alpha=0.15, linewidth=0, animated=self.animated
             )
-        artists.text.set(text=line.label, color=shade)
+        artists.text.set(text=line.label, color=shade)  # shortened where it is placed
 
     def _hide(self, artists: _Artists) -> None:
         for artist in (artists.line, artists.raw, artists.leader):
@@ -201,20 +203,31 @@ class Curves:
     def _place(self, lines: Sequence[Line]) -> None:
         """Put each label at the height of its line's end, pushed apart where they would overlap."""
         to_axes = self.ax.transData + self.ax.transAxes.inverted()
-        height = max(self.ax.bbox.height * 72 / self.ax.figure.dpi, 1.0)  # in points
-        gap = min(10.5 / height, 1 / max(len(lines), 1))
-        ends = [_end(line, to_axes) for line in lines]
-        for i, at in zip(
-            np.argsort([y for _, y in ends]), _apart(sorted(y for _, y in ends), gap), strict=True
-        ):
-            x, y = ends[i]
-            self._pool[i].text.set_y(at)
-            led = bool(lines[i].label) and (abs(at - y) > gap / 3 or x < 0.99)
-            self._pool[i].leader.set(color=self._pool[i].text.get_color())
-            self._pool[i].leader.set_data([x, 1.03] if led else [], [y, at] if led else [])
+        height, room = self._points()
+        named = [i for i, line in enumerate(lines) if line.label]
+        gap = min(1.25 * LABEL / height, 1 / max(len(named), 1))
+        size = min(LABEL, 0.8 * gap * height)  # smaller letters where many labels have little room
+        ends = [_end(line, to_axes, self.ax.get_yscale() == "log") for line in lines]
+        named.sort(key=lambda i: ends[i][1])
+        places = dict(zip(named, apart([ends[i][1] for i in named], gap), strict=True))
+        for i, artists in enumerate(self._pool[: len(lines)]):
+            (x, y), at = ends[i], places.get(i, 0.0)
+            artists.text.set(text=fitted(lines[i].label, room, size), y=at, fontsize=size)
+            led = i in places and (abs(at - y) > gap / 3 or x < 0.99)
+            artists.leader.set(color=artists.text.get_color())
+            artists.leader.set_data([x, 1.03] if led else [], [y, at] if led else [])
+
+    def _points(self) -> tuple[float, float]:
+        """Height of the Axes and width of what is left for labels, in points."""
+        box, figure = self.ax.bbox, self.ax.figure
+        points = 72 / figure.dpi
+        end = box.x0 + LABEL_X * box.width
+        return max(box.height * points, 1.0), max((figure.bbox.width - end) * points - 2, 1.0)
 
     def _reframe(self, frame: Frame) -> None:
         from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter, ScalarFormatter
+
+        brief = FuncFormatter(lambda value, _: short(value))
 
         ax, self.frame = self.ax, frame
         ax.set_title(frame.title, loc="left", fontsize=10, fontweight="bold", color=INK)
@@ -223,13 +236,14 @@ class Curves:
         ax.set_yscale("log" if frame.log else "linear")
         ax.set(xlim=frame.xlim, ylim=frame.ylim)
         if frame.log:
-            ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+            ax.yaxis.set_major_formatter(brief)
             ax.yaxis.set_minor_formatter(FuncFormatter(lambda v, _: ""))
         else:
             ax.yaxis.set_major_locator(MaxNLocator(6))
-            ax.yaxis.set_major_formatter(
-                PercentFormatter(1, decimals=0) if frame.percent else ScalarFormatter()
-            )
+            low, high = frame.ylim
+            close = high - low < 1e-3 * max(abs(low), abs(high))  # needs more digits than fit
+            plain = ScalarFormatter() if close else brief
+            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0) if frame.percent else plain)
 
 
 def curves(
@@ -320,14 +334,20 @@ def running_mean(values: np.ndarray, width: int) -> np.ndarray:
     Returns:
         (N,) array.
 
+    Raises:
+        ValueError: if ``width`` is below 1.
+
     Example:
         >>> running_mean(np.array([1.0, 3.0, 5.0]), 2).tolist()
         [1.0, 2.0, 4.0]
     """
-    sums = np.cumsum(np.concatenate([[0.0], np.asarray(values, float)]))
-    ends = np.arange(1, len(values) + 1)
-    starts = np.maximum(ends - width, 0)
-    return (sums[ends] - sums[starts]) / (ends - starts)
+    require(width >= 1, "running_mean.width", "at least 1", width)
+    values = np.asarray(values, float)
+    if not len(values):
+        return values
+    # Summed place by place: differences of a cumulative sum would lose all that follows one huge loss.
+    sums = np.convolve(values, np.ones(min(width, len(values))))[: len(values)]
+    return sums / np.minimum(np.arange(1, len(values) + 1), width)
 
 
 def _around(lines: Sequence[Line], *, log: bool = False) -> Frame:
@@ -344,22 +364,10 @@ def _around(lines: Sequence[Line], *, log: bool = False) -> Frame:
     return Frame(xlim=(float(x.min()), float(max(x.max(), x.min() + 1))), ylim=limits, log=log)
 
 
-def _end(line: Line, to_axes: Any) -> tuple[float, float]:
+def _end(line: Line, to_axes: Any, log: bool) -> tuple[float, float]:
     """Where a line ends, in axes fractions, kept inside the picture."""
-    good = np.flatnonzero(np.isfinite(line.y))
+    good = np.flatnonzero(np.isfinite(line.y) & (line.y > 0 if log else True))
     if not len(good):
         return 1.0, 0.0
-    x, y = to_axes.transform((line.x[good[-1]], max(line.y[good[-1]], 1e-12)))
-    y = y if np.isfinite(y) else 0.0
+    x, y = to_axes.transform((line.x[good[-1]], line.y[good[-1]]))
     return float(np.clip(x, 0, 1)), float(np.clip(y, 0, 1))
-
-
-def _apart(heights: Sequence[float], gap: float) -> np.ndarray:
-    """Ascending heights moved as little as needed to be ``gap`` apart and within 0 … 1."""
-    places = np.array(heights, float)
-    for i in range(1, len(places)):
-        places[i] = max(places[i], places[i - 1] + gap)
-    for i in range(len(places) - 1, -1, -1):
-        ceiling = 1.0 if i == len(places) - 1 else places[i + 1] - gap
-        places[i] = min(places[i], ceiling)
-    return places
