@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -25,6 +26,8 @@ class Picture:
         lines: the curves.
         frame: title, axes and limits.
         sentence: the text alternative of the picture.
+        key: what the lines were made from, if that is cheap to compare: an equal key draws nothing again.
+        hold: while moving, keep the axis limits of the last finished picture.
 
     Example:
         >>> Picture([], Frame(), "Nothing yet.").sentence
@@ -34,6 +37,8 @@ class Picture:
     lines: Sequence[Line]
     frame: Frame
     sentence: str = ""
+    key: Any = None
+    hold: bool = False
 
 
 class Panel:

@@ -136,7 +136,8 @@ def _rates(result: Outcome, pinned: tuple[Outcome, ...], t: np.ndarray) -> Pictu
         f"{label}: from {row[0]:.3g}, top {row.max():.3g} at update {int(row.argmax())}, last {row[-1]:.3g}"
         for label, row in zip(result.labels, result.rates, strict=True)
     ]
-    return Picture(lines + ghosts, frame, "Learning rates. " + "; ".join(said) + ".")
+    key = (result.labels, result.rates.tobytes(), pinned)
+    return Picture(lines + ghosts, frame, "Learning rates. " + "; ".join(said) + ".", key)
 
 
 def _losses(result: Outcome, pinned: tuple[Outcome, ...], t: np.ndarray) -> Picture:
@@ -187,7 +188,8 @@ def _accuracies(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     frame = Frame(
         WORDS["accuracy_title"], WORDS["update"], WORDS["accuracy_y"], xlim, (low, 1.0), percent=True
     )
-    return Picture(lines + ghosts, frame, f"Validation accuracy ({_seeds(result)}). " + "; ".join(said) + ".")
+    sentence = f"Validation accuracy ({_seeds(result)}). " + "; ".join(said) + "."
+    return Picture(lines + ghosts, frame, sentence, hold=True)
 
 
 def _smooth(result: Outcome, k: int) -> np.ndarray:

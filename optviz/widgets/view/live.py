@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 __all__ = ["Live"]
 
-SLICE = 0.030  # seconds of computing between two pictures
+SLICE = 0.025  # seconds of computing between two pictures
 
 
 class Live:
@@ -18,20 +18,22 @@ class Live:
     Where no event loop runs (scripts, tests) the computation is done at once.
 
     Args:
-        stream: () -> generator of results.
-        paint: (moving) -> iterator that draws panel after panel.
+        stream: () -> generator of results; what comes first should cost next to nothing.
+        step: draws a little of what is new, fast.
+        rest: -> iterator that draws everything, sharp, panel after panel.
         failed: called with an exception of the computation.
         wait: () -> seconds to wait for further moves before computing.
     """
 
     def __init__(
         self,
-        stream: Callable[[], Any],
-        paint: Callable[[bool], Any],
+        stream: Callable[[], Iterator[Any]],
+        step: Callable[[], None],
+        rest: Callable[[], Iterator[Any]],
         failed: Callable[[Exception], None],
         wait: Callable[[], float],
     ) -> None:
-        self.stream, self.paint, self.failed, self.wait = stream, paint, failed, wait
+        self.stream, self.step, self.rest, self.failed, self.wait = stream, step, rest, failed, wait
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -40,14 +42,21 @@ class Live:
         return self.task is not None and not self.task.done()
 
     def restart(self) -> None:
-        """Drop what is being computed and start anew."""
+        """Drop what is being computed and start anew; the first result is drawn before this returns."""
         self.cancel()
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             self._drain()
             return
-        self.task = loop.create_task(self._run())
+        try:
+            stream = self.stream()
+            next(stream, None)
+            self.step()
+        except Exception as error:
+            self.failed(error)
+            return
+        self.task = loop.create_task(self._run(stream))
 
     def cancel(self) -> None:
         """Stop computing; results so far stay."""
@@ -59,24 +68,22 @@ class Live:
         try:
             for _ in self.stream():
                 pass
-            for _ in self.paint(False):
+            for _ in self.rest():
                 pass
         except Exception as error:  # shown on the page; a kernel would print it below some other cell
             self.failed(error)
 
-    async def _run(self) -> None:
+    async def _run(self, stream: Iterator[Any]) -> None:
         try:
-            if delay := self.wait():
-                await asyncio.sleep(delay)
+            await asyncio.sleep(max(self.wait(), 0.001))
             last = time.perf_counter()
-            for _ in self.stream():
+            for _ in stream:
                 if time.perf_counter() - last >= SLICE:
-                    for _ in self.paint(True):
-                        pass
+                    self.step()
                     await asyncio.sleep(0.001)
                     last = time.perf_counter()
             await asyncio.sleep(0.001)
-            for _ in self.paint(False):
+            for _ in self.rest():
                 await asyncio.sleep(0.001)
         except Exception as error:
             self.failed(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ import ipywidgets as w
 
 from optviz._clock import human_seconds
 from optviz._knobs import choices, knobs
+from optviz.viz import Frame
 from optviz.widgets.explorer import Explorer
 from optviz.widgets.view.cards import Card
 from optviz.widgets.view.controls import button, choice_control, keep, knob_control, note, read, styles
@@ -30,7 +31,12 @@ class Page(w.VBox):
 
     def __init__(self, explorer: Explorer) -> None:
         self.explorer, self.quiet = explorer, False
-        self.live = Live(explorer.stream, self._paint, self._failed, lambda: explorer.wait(explorer.state))
+        self.live = Live(
+            explorer.stream, self._step, self._rest, self._failed, lambda: explorer.wait(explorer.state)
+        )
+        self.turn = 0
+        self.drawn: dict[str, Any] = {}
+        self.frames: dict[str, Frame] = {}
         words = explorer.words
         self.images = {n: _image(n, p.width, p.height) for n, p in explorer.panels.items()}
         self.sentences = {n: note(f"alt-{n}") for n in explorer.panels}
@@ -130,7 +136,6 @@ class Page(w.VBox):
     def _change(self, values: Any, *, rebuild: bool = False) -> None:
         try:
             state = self.explorer.changed(**values())
-            state.problem()
         except (ValueError, TypeError) as error:
             self._failed(error)
             return
@@ -139,6 +144,7 @@ class Page(w.VBox):
             return  # a front end may send a value back, rounded to the same
         self.explorer.take(state)
         self._follow_state(rebuild)
+        self.turn = 0  # what needs no training is drawn first
         self.live.restart()
 
     def _follow_state(self, rebuild: bool = False) -> None:
@@ -231,25 +237,40 @@ class Page(w.VBox):
 
     # pictures and words
 
-    def _paint(self, moving: bool) -> Iterator[str]:
-        """Draw panel after panel; at rest the words too."""
-        result = self.explorer.result
-        self.bar.value = result.progress
-        self.bar.layout.visibility = "visible" if result.progress < 1 else "hidden"
+    def _step(self) -> None:
+        """Draw the next panel that has something new: one a slice, so that no slice takes long."""
+        self._progress(self.explorer.result.note)
         pictures = self.explorer.pictures()
-        if moving:
-            self.status.value = html.escape(result.note)
-        for name, picture in pictures.items():
-            self.images[name].value = self.explorer.panels[name].draw(picture, moving=moving)
-            if not moving:
-                self.sentences[name].value = _small(picture.sentence)
+        order = [*pictures][self.turn :] + [*pictures][: self.turn]
+        for name in order:
+            picture = pictures[name]
+            if picture.key is None or picture.key != self.drawn.get(name):
+                held = self.frames.get(name)
+                if picture.hold and held is not None and held.xlim == picture.frame.xlim:
+                    picture = replace(picture, frame=held)
+                self.images[name].value = self.explorer.panels[name].draw(picture, moving=True)
+                self.drawn[name] = picture.key
+                self.turn = ([*pictures].index(name) + 1) % len(pictures)
+                return
+
+    def _rest(self) -> Iterator[str]:
+        """Draw every panel sharp and complete, then the words."""
+        result = self.explorer.result
+        for name, picture in self.explorer.pictures().items():
+            self.images[name].value = self.explorer.panels[name].draw(picture)
+            self.sentences[name].value = _small(picture.sentence)
+            self.frames[name], self.drawn[name] = picture.frame, picture.key
             yield name
-        if not moving:
-            self.verdict.value = _verdict(self.explorer.verdict(result))
-            self.status.value = html.escape(self.explorer.status(result))
+        self.verdict.value = _verdict(self.explorer.verdict(result))
+        self._progress(self.explorer.status(result))
+
+    def _progress(self, text: str) -> None:
+        share = self.explorer.result.progress
+        self.bar.value, self.status.value = share, html.escape(text)
+        self.bar.layout.visibility = "visible" if share < 1 else "hidden"
 
     def _repaint(self) -> None:
-        for _ in self._paint(False):
+        for _ in self._rest():
             pass
 
     def _failed(self, error: Exception) -> None:
