@@ -6,7 +6,7 @@ import html
 import re
 from typing import Any
 
-__all__ = ["VIEW", "card", "markup", "shown"]
+__all__ = ["VIEW", "card", "markup", "sentence", "shown"]
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 TONES = {"right": "#1b8a5a", "wrong": "#c4501b", "plain": "#7f7f7f"}
@@ -20,6 +20,17 @@ def markup(text: str) -> str:
         '<code>a</code> &lt; b'
     """
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
+
+
+def sentence(text: str, *, bold: bool = False) -> str:
+    """A line of text for an HTML widget, spaced so that it may wrap.
+
+    Example:
+        >>> sentence("a", bold=True)
+        '<div style="line-height: 1.5"><strong>a</strong></div>'
+    """
+    words = f"<strong>{markup(text)}</strong>" if bold else markup(text)
+    return f'<div style="line-height: 1.5">{words}</div>'
 
 
 def card(title: str, *paragraphs: str, tone: str = "plain") -> str:

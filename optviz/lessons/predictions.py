@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as w
 
 from optviz._knobs import require
-from optviz.lessons.cards import card, markup, shown
+from optviz.lessons.cards import card, markup, sentence, shown
 
 __all__ = ["Answer", "Prediction", "predict"]
 
@@ -92,7 +92,9 @@ class Prediction:
         else:
             require(self.low <= guess <= self.high, "guess", f"in [{self.low}, {self.high}]", guess)
         if self.revealed:
-            self._note.value = "<em>The result is already on the page.</em>"
+            self._note.value = (
+                "<em>The result is already on the page. Run this cell again to guess anew.</em>"
+            )
             return
         self.guess = guess
         self._note.value = f"<em>Your guess: {markup(self._said(guess))}. Run on to see.</em>"
@@ -138,14 +140,14 @@ class Prediction:
         return f"{number} {self.unit}".strip()
 
     def _view(self) -> w.VBox:
-        rows: list[w.Widget] = [w.HTML(f"<strong>{markup(self.question)}</strong>")]
+        rows: list[w.Widget] = [w.HTML(sentence(self.question, bold=True))]
         if self.choices:
             for n, choice in enumerate(self.choices):
                 button = w.Button(
                     description="ABCDEFGH"[n], tooltip=choice, layout=w.Layout(width="36px", min_width="36px")
                 )
                 button.on_click(lambda _, choice=choice: self.commit(choice))
-                rows.append(w.HBox([button, w.HTML(markup(choice))], layout=w.Layout(align_items="center")))
+                rows.append(w.HBox([button, w.HTML(sentence(choice))], layout=w.Layout(align_items="center")))
         else:
             rows.append(self._slider())
         view = w.VBox([*rows, self._note])

@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as w
 
 from optviz._knobs import require
-from optviz.lessons.cards import card, markup, shown
+from optviz.lessons.cards import card, sentence, shown
 from optviz.lessons.material import Question
 
 __all__ = ["Quiz", "quiz"]
@@ -102,10 +102,9 @@ class Quiz:
     def _view(self) -> w.VBox:
         parts: list[w.Widget] = []
         for n, question in enumerate(self.questions):
-            parts.append(w.HTML(f"<strong>{n + 1}. {markup(question.text)}</strong>"))
+            parts.append(w.HTML(sentence(f"{n + 1}. {question.text}", bold=True)))
             for button, choice in zip(self._buttons[n], question.choices, strict=True):
-                words = w.HTML(f'<div style="line-height: 1.5">{markup(choice.text)}</div>')
-                row = w.HBox([button, words], layout=w.Layout(align_items="center"))
+                row = w.HBox([button, w.HTML(sentence(choice.text))], layout=w.Layout(align_items="center"))
                 parts.append(row)
             parts.append(self._answers[n])
         view = w.VBox(parts)
