@@ -90,3 +90,11 @@ CUT_OFF = """(root) => {
             found.push(`${element.className}: ${element.textContent.slice(0, 60)}`);
     return found;
 }"""
+
+RAIL = """(base) => {
+    const handle = base.querySelector(".noUi-handle");
+    handle.scrollIntoViewIfNeeded();
+    const rail = base.getBoundingClientRect(), box = handle.getBoundingClientRect();
+    const handleX = box.left + box.width / 2, y = box.top + box.height / 2;
+    return {left: rail.left, width: rail.width, handle: handleX, y};
+}"""
