@@ -106,6 +106,7 @@ class Choice:
     Args:
         options: pairs (text in the menu, value).
         label: printed before the menu.
+        others: values that the menu does not have are accepted too.
 
     Example:
         >>> Choice((("small", 32), ("large", 256)), "size").label
@@ -114,15 +115,17 @@ class Choice:
 
     options: tuple[tuple[str, Any], ...]
     label: str = ""
+    others: bool = False
 
 
-def choice(default: Any, options: dict[str, Any], *, label: str = "") -> Any:
+def choice(default: Any, options: dict[str, Any], *, label: str = "", others: bool = False) -> Any:
     """Declare a dataclass field whose value is one of some named options.
 
     Args:
         default: the default value.
         options: text in the menu -> value.
         label: printed before the menu.
+        others: accept values that the menu does not have.
 
     Returns:
         A ``dataclasses.field`` for use in a class decorated with :func:`config`.
@@ -136,7 +139,7 @@ def choice(default: Any, options: dict[str, Any], *, label: str = "") -> Any:
         ...
         ValueError: Shop.size must be one of [32, 256], got 64
     """
-    return field(default=default, metadata={"choice": Choice(tuple(options.items()), label)})
+    return field(default=default, metadata={"choice": Choice(tuple(options.items()), label, others)})
 
 
 @dataclass(frozen=True)
@@ -261,8 +264,8 @@ def require(ok: bool, name: str, rule: str, value: object) -> None:
 def _checked(name: str, f: Field[Any], value: Any) -> Any:
     if "choice" in f.metadata:
         allowed = [option for _, option in f.metadata["choice"].options]
-        require(value in allowed, name, f"one of {allowed}", value)
-        return value
+        require(f.metadata["choice"].others or value in allowed, name, f"one of {allowed}", value)
+        return tuple(value) if isinstance(value, list) else value
     if "knob" not in f.metadata:
         if isinstance(f.default, bool) and not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, got {value!r}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -296,7 +296,7 @@ def mnist5k(
     return Classification(datasets.mnist5k(size), hidden, batch, label_noise)
 
 
-@cache
+@lru_cache(8)  # each holds the images as tensors
 def convolutional(problem: Classification) -> ModuleProblem:
     """The small convolutional network on the images of another problem, with its batch and label noise.
 
@@ -304,7 +304,7 @@ def convolutional(problem: Classification) -> ModuleProblem:
         problem: what to take images, noisy labels and batch from.
 
     Returns:
-        A problem that trains in torch; equal arguments share one.
+        A problem that trains in torch; equal arguments share one as long as it is among the last 8.
 
     Example:
         >>> start = convolutional(digits()).init(np.random.default_rng(0))

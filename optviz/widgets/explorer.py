@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
+from glob import escape
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +103,13 @@ class Explorer:
         Raises:
             ValueError: as :meth:`changed`; the state is then as before.
         """
+        before, result = self.state, self._result
         self.take(self.changed(**fields_))
-        self.finish()
+        try:
+            self.finish()
+        except BaseException:  # also Ctrl-C: the state and its result belong together
+            self.state, self._result = before, result
+            raise
         for tell in self.on_change:
             tell()
         return self
@@ -155,18 +162,26 @@ class Explorer:
             The files written.
 
         Raises:
-            OSError: if the folder cannot be written.
+            ValueError: if ``name`` is not a plain file name.
+            OSError: if the folder cannot be written; no file is left then.
         """
         stem = name or self.words["file"]
-        number = next(n for n in range(1, 10_000) if not any(Path(folder).glob(f"{stem}-{n}[-.]*")))
+        require(Path(stem).name == stem, "name", "a plain file name", stem)
+        number = next(n for n in count(1) if not any(Path(folder).glob(f"{escape(stem)}-{n}[-.]*")))
         files = {f"{stem}-{number}.png": self.png}
         for panel, picture in self.pictures().items():
             files[f"{stem}-{number}-{panel}.svg"] = self.panels[panel].svg(picture)
         if self.table is not None:
             files[f"{stem}-{number}.csv"] = self.table(self.result).to_csv(index=False).encode()
-        for file, content in files.items():
-            write_atomic(Path(folder) / file, content)
-        return [Path(folder) / file for file in files]
+        written: list[Path] = []
+        try:
+            for file, content in files.items():
+                written.append(write_atomic(Path(folder) / file, content))
+        except BaseException:
+            for path in written:
+                path.unlink(missing_ok=True)
+            raise
+        return written
 
     def _ipython_display_(self) -> None:
         from IPython.display import display

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from optviz import evaluation, problems
 from optviz._clock import human_seconds
-from optviz._knobs import require
+from optviz._knobs import knobs, require
 from optviz.schedules import Constant, Cosine, StepDecay, Warmup
+from optviz.training import rate_table
 from optviz.viz import Frame, Line, running_mean
 from optviz.widgets.explorer import Explorer
 from optviz.widgets.panel import Panel, Picture
@@ -62,14 +63,12 @@ def schedule_lab(
 
     Reference: Loshchilov and Hutter, 2016, arXiv:1608.03983; Goyal et al., 2017, arXiv:1706.02677.
     """
-    chosen = schedules or (
-        Constant(0.1),
-        StepDecay(0.3, max(1, steps // 4), 0.5),
-        Warmup(Cosine(0.3, steps - 20), 20),
-    )
-    fields = _shared(problem, network) | ({} if optimizer is None else {"optimizer": optimizer})
+    chosen = schedules or _first(steps)
+    shared = _shared(problem, network) | ({} if optimizer is None else {"optimizer": optimizer})
     entries = tuple(_entry(schedule) for schedule in chosen)
-    state = LabState(entries, steps=steps, seeds=seeds, warm=warm, tuned=tuned, **fields)
+    state = LabState(entries, steps=steps, seeds=seeds, warm=warm, tuned=tuned, **shared)
+    rate_table(state.runs(), state.steps)  # whatever is wrong is said here, not under the first picture
+    state.problem()
     return Explorer(
         state,
         compute,
@@ -86,13 +85,21 @@ def schedule_lab(
     )
 
 
+def _first(steps: Any) -> tuple[Any, ...]:
+    """Where the explorer starts when it is given no schedule; ``steps`` is checked by the state."""
+    steps = max(int(steps), 1) if isinstance(steps, int | float) and math.isfinite(steps) else 1
+    warmup = min(20, steps // 10)
+    cosine = Warmup(Cosine(0.3, steps - warmup), warmup) if warmup else Cosine(0.3, steps)
+    return Constant(0.1), StepDecay(0.3, max(1, steps // 4), 0.5), cosine
+
+
 def _entry(schedule: Any) -> Entry:
     """A card; a warm-up from 0 in front of a schedule becomes the card's own slider."""
     if isinstance(schedule, Warmup) and schedule.start == 0 and Entry(schedule.then).takes_warmup:
         then: Any = schedule.then
-        n = schedule.steps
-        moved: dict[str, Any] = {"steps": then.steps + n} if hasattr(then, "steps") else {}
-        moved |= {"at": tuple(at + n for at in then.at)} if hasattr(then, "at") else {}
+        n, own = schedule.steps, knobs(then) if is_dataclass(then) else {}
+        moved: dict[str, Any] = {"steps": then.steps + n} if "steps" in own else {}
+        moved |= {"at": tuple(at + n for at in then.at)} if "at" in own else {}
         return Entry(replace(then, **moved) if moved else then, n)
     return Entry(schedule)
 
@@ -103,15 +110,15 @@ def _shared(problem: Any, network: Any) -> dict[str, Any]:
         problem = problems.digits()
     if not isinstance(problem, problems.Classification):
         require(network is None, "network", "None with a problem of your own", network)
-        for name in ("init", "batches", "loss", "metrics"):
-            if not callable(getattr(problem, name, None)):
+        for name in ("init", "batches", "loss", "metrics", "data"):
+            if not hasattr(problem, name):
                 raise TypeError(f"problem must be a Problem (it lacks {name!r}), got {problem!r}")
         return {"own": problem}
     known = [n for n, load in DATA.items() if load() is problem.data]
     if not known:
         return {"own": problem}
-    fields = {"data": known[0], "batch": problem.batch, "noise": problem.label_noise}
-    return fields | {"network": problem.hidden if network is None else network}
+    found = {"data": known[0], "batch": problem.batch, "noise": problem.label_noise}
+    return found | {"network": problem.hidden if network is None else network}
 
 
 def draw(result: Outcome, pinned: tuple[Outcome, ...]) -> dict[str, Picture]:
@@ -155,13 +162,11 @@ def _losses(result: Outcome, pinned: tuple[Outcome, ...], t: np.ndarray) -> Pict
         for old in pinned
         for k in range(len(old.labels))
     ]
-    floor = 10 ** (
-        math.floor(math.log10(max(0.7 * lowest, 1e-4)) * 2) / 2
-    )  # half decades, so that it rarely jumps
-    frame = Frame(WORDS["loss_title"], WORDS["update"], WORDS["loss_y"], (0, len(t)), (floor, 4.0), log=True)
-    return Picture(
-        lines + ghosts, frame, f"Training loss (mean of {_seeds(result)}). " + "; ".join(said) + "."
-    )
+    # From a half decade, so that it rarely jumps, to above what guessing gets, ln(classes).
+    low = 10 ** (math.floor(math.log10(max(0.7 * lowest, 1e-4)) * 2) / 2)
+    ylim = low, max(4.0, 1.7 * math.log(result.classes))
+    frame = Frame(WORDS["loss_title"], WORDS["update"], WORDS["loss_y"], (0, len(t)), ylim, log=True)
+    return Picture(lines + ghosts, frame, f"Training loss ({_seeds(result)}). " + "; ".join(said) + ".")
 
 
 def _accuracies(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
@@ -188,7 +193,8 @@ def _accuracies(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     frame = Frame(
         WORDS["accuracy_title"], WORDS["update"], WORDS["accuracy_y"], xlim, (low, 1.0), percent=True
     )
-    sentence = f"Validation accuracy ({_seeds(result)}). " + "; ".join(said) + "."
+    over = _seeds(result) + (WORDS["band"] if result.trained > 1 else "")
+    sentence = f"Validation accuracy ({over}). " + "; ".join(said) + "."
     return Picture(lines + ghosts, frame, sentence, hold=True)
 
 
@@ -220,7 +226,7 @@ def in_words(result: Outcome) -> str:
         return result.note
     last = {label: np.array(result.accuracy[k, :, -1]) for k, label in enumerate(result.labels)}
     for k, label in enumerate(result.labels):
-        last[label][~np.isfinite(result.loss[k]).all(axis=1)] = np.nan
+        last[label][result.fallen[k]] = np.nan
     return f"{evaluation.verdict(last, result.images).text} {result.note}".strip()
 
 
@@ -236,9 +242,7 @@ def as_code(state: LabState) -> str:
     """One line of Python that makes the same pictures again."""
     parts = []
     for entry in state.entries:
-        schedule = entry.effective(True)
-        named = hasattr(type(schedule), "__dataclass_fields__")
-        parts.append(repr(schedule) if named else getattr(schedule, "__name__", "my_schedule"))
+        parts.append(_spelled(entry.effective(True)))
     if state.own is not None:
         parts.append("problem=my_problem")
     else:
@@ -253,6 +257,19 @@ def as_code(state: LabState) -> str:
     parts += ["warm=False"] if not state.warm else []
     parts += ["tuned=True"] if state.tuned else []
     return f"schedule_lab({', '.join(parts)})"
+
+
+def _spelled(value: Any) -> str:
+    """Python for a schedule; a function of one's own by its name."""
+    if is_dataclass(value):
+        given = ", ".join(f"{f.name}={_spelled(getattr(value, f.name))}" for f in fields(value) if f.init)
+        return f"{type(value).__name__}({given})"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_spelled, value))}{',' * (len(value) == 1)})"
+    if not callable(value):
+        return repr(value)
+    name = getattr(value, "__name__", "")
+    return name if name.isidentifier() else "my_schedule"
 
 
 def as_table(result: Outcome) -> Any:
@@ -280,7 +297,7 @@ def _finite(values: np.ndarray) -> np.ndarray:
 
 def _seeds(result: Outcome) -> str:
     done = max(result.trained, 1)
-    return "1 seed" if done == 1 else f"{done} seeds, band: 95 % interval"
+    return "1 seed" if done == 1 else f"mean of {done} seeds"
 
 
 def _nice(value: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from optviz import data, problems, schedules
@@ -68,12 +68,11 @@ class Entry:
             )
         longest = getattr(self.schedule, "steps", None)
         if self.takes_warmup and isinstance(longest, int):
-            require(
-                self.warmup < longest,
-                "warm-up",
-                f"shorter than the schedule's {longest} updates",
-                self.warmup,
-            )
+            rule = f"shorter than the schedule's {longest} updates"
+            require(self.warmup < longest, "warm-up", rule, self.warmup)
+        if isinstance(self.schedule, schedules.MultiStep):
+            rule = f"shorter than the {self.schedule.at[0]} updates before the first drop"
+            require(self.warmup < self.schedule.at[0], "warm-up", rule, self.warmup)
 
     @property
     def takes_warmup(self) -> bool:
@@ -87,7 +86,7 @@ class Entry:
         kind = type(self.schedule).__name__
         if isinstance(self.schedule, Warmup):
             return Entry(self.schedule.then).name
-        own = getattr(self.schedule, "__name__", kind)
+        own = getattr(self.schedule, "__name__", "") or kind
         return SCHEDULES.get(kind, "own" if own == "<lambda>" else own)
 
     def effective(self, warm: bool) -> Any:
@@ -101,7 +100,7 @@ class Entry:
         if "steps" in own:
             then = replace(then, steps=then.steps - self.warmup)
         if "at" in own:
-            then = replace(then, at=tuple(max(0, at - self.warmup) for at in then.at))
+            then = replace(then, at=tuple(at - self.warmup for at in then.at))
         return Warmup(then, self.warmup)
 
 
@@ -116,14 +115,17 @@ def menu() -> dict[str, type]:
 def _new(kind: type, state: Any, old: Any = None) -> Entry:
     """A card for ``kind`` that keeps the peak rate and the warm-up of the card it replaces."""
     values: dict[str, Any] = {}
+    warmup = old.warmup if old is not None else 0
     if "steps" in knobs(kind):
-        values["steps"] = state.steps
+        values["steps"] = max(state.steps, warmup + 1, 5)
     if kind is schedules.MultiStep:
-        values["at"] = (state.steps // 2, state.steps * 3 // 4)
+        values["at"] = tuple(max(at, warmup + 1) for at in (state.steps // 2, state.steps * 3 // 4))
+    if kind is schedules.WarmupStableDecay:
+        values |= {"warmup": min(20, values["steps"] // 5), "decay": max(1, values["steps"] // 4)}
     schedule: Any = example(kind, **values)
     if hasattr(getattr(old, "schedule", None), "lr") and old.schedule.lr > getattr(schedule, "floor", 0):
         schedule = replace(schedule, lr=old.schedule.lr)
-    return Entry(schedule, old.warmup if old is not None else 0)
+    return Entry(schedule, warmup)
 
 
 @config
@@ -152,12 +154,14 @@ class LabState:
 
     entries: tuple[Entry, ...] = cards(menu, _new, most=8)
     data: str = choice(default="digits 8×8", options={name: name for name in DATA}, label="data")
-    network: Any = choice(default=(32,), options=NETWORKS, label="network")
-    optimizer: Any = choice(default=SGD(momentum=0.9), options=OPTIMIZERS, label="optimizer")
+    network: Any = choice(default=(32,), options=NETWORKS, label="network", others=True)
+    optimizer: Any = choice(default=SGD(momentum=0.9), options=OPTIMIZERS, label="optimizer", others=True)
     batch: int = knob(default=64, low=8, high=256, hard=(1, INF), unit="images", label="batch", log=True)
     steps: int = knob(default=200, low=20, high=1000, hard=(1, 100_000), unit="updates", label="run length")
     seeds: int = knob(default=5, low=1, high=10, hard=(1, 100), label="seeds")
-    noise: float = knob(default=0.0, low=0.0, high=0.5, hard=(0.0, 1.0), label="wrong labels")
+    noise: float = knob(
+        default=0.0, low=0.0, high=0.5, hard=(0.0, 1.0), unit="fraction", label="wrong labels"
+    )
     warm: bool = choice(default=True, options={"on": True, "off": False}, label="warm-up")
     tuned: bool = choice(
         default=False, options={"as on the cards": False, "each at its own best": True}, label="peak rates"
@@ -166,6 +170,9 @@ class LabState:
 
     def _check(self) -> None:
         require(1 <= len(self.entries) <= 8, "number of schedules", "in [1, 8]", len(self.entries))
+        sizes = isinstance(self.network, tuple) and all(isinstance(n, int) for n in self.network)
+        rule = f"{CNN!r} or a tuple of numbers of hidden units"
+        require(sizes or self.network == CNN, "network", rule, self.network)
         for label, entry in zip(self.labels, self.entries, strict=True):
             longest = entry.warmup if self.warm and entry.takes_warmup else 0
             require(
@@ -203,10 +210,15 @@ class LabState:
         """
         if self.own is not None:
             return self.own
-        return _problem(self.data, self.network, self.batch, self.noise)
+        return _problem(*self.trained)
+
+    @property
+    def trained(self) -> tuple[Any, ...]:
+        """What tells one problem from another."""
+        return (self.own,) if self.own is not None else (self.data, self.network, self.batch, self.noise)
 
 
-@cache
+@lru_cache(8)
 def _problem(name: str, network: Any, batch: int, noise: float) -> Any:
     plain = problems.Classification(DATA[name](), () if network == CNN else network, batch, noise)
     return problems.convolutional(plain) if network == CNN else plain

@@ -47,6 +47,7 @@ SCHEDULE_LAB = COMMON | {
     "done": "{seconds}: trained {fresh} networks × {steps} updates",
     "remembered": ", remembered {known}",
     "diverged": "{label} (diverged)",
+    "band": ", band: 95 % interval",
 }
 
 # What a schedule is called in a menu and at the end of its curve. One that is missing is called by its class.
