@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -98,6 +99,7 @@ class Card:
 
     def rename(self, label: str) -> None:
         """Show another name: in the title, where the menu does not say it."""
+        label = html.escape(label)
         text = f" <b>{label}</b>" if label[-1:].isdigit() or not self._inner_knobs() else ""
         self.title.value = f'<span style="color:{color(self.index)}" title="{label}">■</span>{text}'
 
@@ -123,7 +125,9 @@ class Card:
     def close(self) -> None:
         """Free all widgets of the card."""
         for child in _tree(self.box):
-            child.close()
+            for part in (child, child.layout, getattr(child, "style", None)):
+                if part is not None:
+                    part.close()
 
     def _inner_knobs(self) -> dict[str, Any]:
         inner = self.entry.schedule

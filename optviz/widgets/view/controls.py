@@ -85,6 +85,8 @@ def read(control: Any, spec: Knob | Choice, old: Any) -> Any:
     value = control.value
     if isinstance(spec, Choice) or isinstance(value, int):
         return value
+    if value == old:  # also one that is on no grid
+        return old
     if isinstance(value, tuple):
         return old if (old[0], old[-1]) == value else tuple(value)
     return float(f"{value:.6g}")

@@ -23,6 +23,8 @@ class Live:
         rest: -> iterator that draws everything, sharp, panel after panel.
         failed: called with an exception of the computation.
         wait: () -> seconds to wait for further moves before computing.
+
+    ``settled`` tells whether the last computation came to its end.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Live:
     ) -> None:
         self.stream, self.step, self.rest, self.failed, self.wait = stream, step, rest, failed, wait
         self.task: asyncio.Task[None] | None = None
+        self.settled = True
 
     @property
     def busy(self) -> bool:
@@ -44,6 +47,7 @@ class Live:
     def restart(self) -> None:
         """Drop what is being computed and start anew; the first result is drawn before this returns."""
         self.cancel()
+        self.settled = False
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -70,6 +74,7 @@ class Live:
                 pass
             for _ in self.rest():
                 pass
+            self.settled = True
         except Exception as error:  # shown on the page; a kernel would print it below some other cell
             self.failed(error)
 
@@ -85,5 +90,6 @@ class Live:
             await asyncio.sleep(0.001)
             for _ in self.rest():
                 await asyncio.sleep(0.001)
+            self.settled = True
         except Exception as error:
             self.failed(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from functools import partial
 from typing import Any
@@ -50,7 +50,7 @@ class Page(w.VBox):
         self.add = button(words["add"].format(item=words["item"]), "", "add", self._add)
         self.shared = self._shared_controls()
         self.buttons = {
-            n: button(words[n], words[f"{n}_tip"], n, getattr(self, f"_{n}"))
+            n: button(words[n], words[f"{n}_tip"], n, partial(self._pressed, getattr(self, f"_{n}")))
             for n in ("pin", "clear", "reset", "stop", "copy", "save")
         }
         super().__init__([self._layout()], layout=w.Layout(width="100%"))
@@ -136,11 +136,13 @@ class Page(w.VBox):
     def _change(self, values: Any, *, rebuild: bool = False) -> None:
         try:
             state = self.explorer.changed(**values())
-        except (ValueError, TypeError) as error:
+        except Exception as error:  # shown on the page; else it would be lost in the kernel's log
+            if rebuild:
+                self._follow_state(rebuild=True)
             self._failed(error)
             return
         self._say_error("")
-        if state == self.explorer.state and not rebuild and not self.live.busy:
+        if state == self.explorer.state and not rebuild and (self.live.busy or self.live.settled):
             return  # a front end may send a value back, rounded to the same
         self.explorer.take(state)
         self._follow_state(rebuild)
@@ -164,6 +166,8 @@ class Page(w.VBox):
     def _follow(self) -> None:
         """The explorer was changed from code."""
         self.live.cancel()
+        self.live.settled = True
+        self._say_error("")
         self._follow_state(rebuild=True)
         self._repaint()
 
@@ -199,6 +203,12 @@ class Page(w.VBox):
 
     # buttons
 
+    def _pressed(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception as error:
+            self._failed(error)
+
     def _pin(self) -> None:
         self.explorer.pin()
         self._repaint()
@@ -217,6 +227,7 @@ class Page(w.VBox):
     def _stop(self) -> None:
         if self.live.busy:
             self.live.cancel()
+            self.live.settled = True  # as far as one wanted
             self._repaint()
             took = human_seconds(self.explorer.result.seconds)
             self.status.value = html.escape(self.explorer.words["stopped"].format(seconds=took))
@@ -226,11 +237,7 @@ class Page(w.VBox):
         self.code.layout.display = ""
 
     def _save(self) -> None:
-        try:
-            files = self.explorer.save()
-        except OSError as error:
-            self._failed(error)
-            return
+        files = self.explorer.save()
         names = ", ".join(file.name for file in files)
         folder = str(files[0].resolve().parent)
         self.status.value = html.escape(self.explorer.words["saved"].format(files=names, folder=folder))
@@ -284,7 +291,8 @@ class Page(w.VBox):
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """The widget, and for places without a widget manager its picture instead of its text form."""
-        bundle = super()._repr_mimebundle_(**options)
+        usual = getattr(super(), "_repr_mimebundle_", dict)  # ipywidgets 7 has none and does not call this
+        bundle = usual(**options)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         title = self.explorer.words["title"]
         data = dict(data) | {"text/plain": title, "image/png": base64.b64encode(self.explorer.png).decode()}
