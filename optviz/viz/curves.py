@@ -222,7 +222,7 @@ class Curves:
         box, figure = self.ax.bbox, self.ax.figure
         points = 72 / figure.dpi
         end = box.x0 + LABEL_X * box.width
-        return max(box.height * points, 1.0), max((figure.bbox.width - end) * points - 2, 1.0)
+        return max(box.height * points, 1.0), max((figure.bbox.width - end) * points - 3, 1.0)
 
     def _reframe(self, frame: Frame) -> None:
         from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter, ScalarFormatter
@@ -242,7 +242,7 @@ class Curves:
             ax.yaxis.set_major_locator(MaxNLocator(6))
             low, high = frame.ylim
             close = high - low < 1e-3 * max(abs(low), abs(high))  # needs more digits than fit
-            plain = ScalarFormatter() if close else brief
+            plain = ScalarFormatter(useOffset=False) if close else brief
             ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0) if frame.percent else plain)
 
 

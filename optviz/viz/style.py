@@ -7,9 +7,10 @@ from typing import Any
 __all__ = ["COLORS", "FAINT", "GHOST", "INK", "color", "dashes"]
 
 # Okabe and Ito, 2008, "Color Universal Design", without yellow (too pale on white), with a dark gray instead
-# of black and a brown as the eighth.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#B07D00", "#3A9BDC", "#4D4D4D", "#882255")
+# of black and a wine red as the eighth; orange and ochre differ in lightness too.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#806000", "#3A9BDC", "#262626", "#882255")
 _DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (8, 2, 2, 2)))
+_STYLE = (0, 1, 2, 3, 3, 2, 0, 1)  # two runs of one style have colors that stay far apart for everyone
 INK, GHOST, FAINT = "#222222", "#999999", 0.22
 
 
@@ -36,4 +37,4 @@ def dashes(index: int) -> Any:
         >>> dashes(0)
         '-'
     """
-    return _DASHES[(index + index // len(_DASHES)) % len(_DASHES)]
+    return _DASHES[(_STYLE[index % len(_STYLE)] + index // len(_STYLE)) % len(_DASHES)]

@@ -137,7 +137,7 @@ def stacked(pictures: Sequence[bytes], columns: int = 2, colors: int = 64) -> by
 
 def _figure(width: int, height: int, scale: int) -> Figure:
     figure = Figure(figsize=(width / 100, height / 100), dpi=100 * scale)
-    left, right = min(66 / width, 0.25), 1 - min(116 / width, 0.4)  # labels stand behind the lines
+    left, right = min(70 / width, 0.25), 1 - min(116 / width, 0.4)  # labels stand behind the lines
     figure.subplots_adjust(left=left, right=right, top=1 - 28 / height, bottom=46 / height)
     return figure
 
