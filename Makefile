@@ -19,7 +19,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_
 RUN := $(ONE_THREAD) PYTHONUNBUFFERED=1 $(PY)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint types unit notebooks-test browser notebooks bench badges lessons doctor clean
+.PHONY: help lab test lint types unit notebooks-test browser notebooks bench portrait badges lessons doctor clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ notebooks: $(VENV)/.test ## execute all notebooks in place, then renew the READM
 bench: $(VENV)/.bench ## measure, and write the table into the README
 	$(RUN) -m tests.chromium
 	$(RUN) -m tests.bench $(BENCH_ARGS)
+
+portrait: $(VENV)/.test ## take the README's picture of the explorer in a real browser
+	$(RUN) -m tests.chromium
+	$(RUN) -m tests.browser.portrait
 
 badges: $(VENV)/.test ## write the address in pyproject.toml into the README and the notebooks
 	$(PY) -m tests.readme badges

@@ -26,6 +26,7 @@ _CSS = """
 .optviz-page .optviz-remove { padding: 0 8px; flex: 0 0 auto; }
 .optviz-page .optviz-field-kind { min-width: 0; }
 .optviz-page .optviz-verdict .widget-html-content { line-height: 1.45; }
+.optviz-page.optviz-stale .optviz-words { opacity: 0.35; }
 .optviz-page img { height: auto; }
 """
 _DECADE = (1, 1.2, 1.5, 1.8, 2, 2.2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9)

@@ -41,6 +41,8 @@ class Page(w.VBox):
         self.images = {n: _image(n, p.width, p.height) for n, p in explorer.panels.items()}
         self.sentences = {n: note(f"alt-{n}") for n in explorer.panels}
         self.verdict, self.status, self.error = note("verdict"), note("status"), note("error")
+        for said in (self.verdict, *self.sentences.values()):
+            said.add_class("optviz-words")
         self.error.layout.display = "none"
         self.code = w.Textarea(layout=w.Layout(width="99%", height="64px", display="none"))
         self.code.add_class("optviz-code")
@@ -246,6 +248,7 @@ class Page(w.VBox):
 
     def _step(self) -> None:
         """Draw the next panel that has something new: one a slice, so that no slice takes long."""
+        self.add_class("optviz-stale")  # the words are still about the last finished pictures
         self._progress(self.explorer.result.note)
         pictures = self.explorer.pictures()
         order = [*pictures][self.turn :] + [*pictures][: self.turn]
@@ -270,6 +273,7 @@ class Page(w.VBox):
             yield name
         self.verdict.value = _verdict(self.explorer.verdict(result))
         self._progress(self.explorer.status(result))
+        self.remove_class("optviz-stale")
 
     def _progress(self, text: str) -> None:
         share = self.explorer.result.progress
