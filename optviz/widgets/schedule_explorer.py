@@ -148,7 +148,7 @@ def _rates(result: Outcome, pinned: tuple[Outcome, ...], t: np.ndarray) -> Pictu
 
 
 def _losses(result: Outcome, pinned: tuple[Outcome, ...], t: np.ndarray) -> Picture:
-    lines, said, lowest = [], [], 0.3
+    lines, said, lowest = [], [], 0.6
     for k, label in enumerate(result.labels):
         smooth = _smooth(result, k)
         name = WORDS["diverged"].format(label=label) if result.diverged(k) else label
