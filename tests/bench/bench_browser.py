@@ -70,9 +70,10 @@ def rows() -> list[dict[str, Any]]:
 def _moves(page: Notebook) -> list[dict[str, Any]]:
     """Slider to pixels, the three variants alternated; then a long drag of ours and of the reference."""
     seconds: dict[str, list[float]] = {target.name: [] for target in (OURS, INTERACT, ECHO)}
-    for _ in range(REPEATS):
+    for i in range(REPEATS):
+        key = ("ArrowRight", "ArrowLeft")[i % 2]  # to and fro: a slider must not reach its end
         for target in (OURS, INTERACT, ECHO):
-            seconds[target.name].append(key_to_pixels(page, target))
+            seconds[target.name].append(key_to_pixels(page, target, key))
             page.page.wait_for_timeout(400)
             page.wait_until_still("img.optviz-panel-loss", quiet=0.4)
     ours, reference, echo = (median(seconds[target.name]) for target in (OURS, INTERACT, ECHO))
