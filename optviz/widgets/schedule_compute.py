@@ -32,7 +32,8 @@ class Outcome:
         rates: (K, T) learning rates.
         loss: (K, S, T) training losses of the batches.
         at: (M,) updates at which the validation accuracy was measured.
-        accuracy: (K, S, M) fractions.
+        accuracy: (K, S, M) fractions; also NaN where a loss is no number any more.
+        complete: (K, S) bool, which trainings are done.
         images: validation images behind each accuracy.
         classes: classes to tell apart.
         progress: share of the work that is done, 0 to 1.
@@ -47,6 +48,7 @@ class Outcome:
     loss: np.ndarray
     at: np.ndarray
     accuracy: np.ndarray
+    complete: np.ndarray
     images: int
     classes: int
     progress: float
@@ -57,7 +59,7 @@ class Outcome:
     @property
     def trained(self) -> int:
         """Seeds of which every row is complete."""
-        return int((~np.isnan(self.accuracy[:, :, -1])).all(axis=0).sum())
+        return int(self.complete.all(axis=0).sum())
 
     @property
     def fallen(self) -> np.ndarray:
@@ -66,10 +68,10 @@ class Outcome:
         Their loss left the finite numbers, or ended at more than twice what it began with and what guessing
         gets, ln(classes).
         """
-        done, tail = ~np.isnan(self.accuracy[:, :, -1]), max(1, self.loss.shape[2] // 20)
+        tail = max(1, self.loss.shape[2] // 20)
         limit = 2 * np.maximum(self.loss[:, :, 0], np.log(self.classes))
         ended = self.loss[:, :, -tail:].mean(axis=2)
-        return done & (~np.isfinite(self.loss).all(axis=2) | (ended > limit))
+        return self.complete & (~np.isfinite(self.loss).all(axis=2) | (ended > limit))
 
     def diverged(self, k: int) -> bool:
         """Whether schedule ``k`` diverged with any seed trained so far."""
@@ -96,11 +98,12 @@ def compute(state: LabState) -> Iterator[Outcome]:
     at = np.minimum(np.arange(every, state.steps + every, every), state.steps) - 1
     shape = (len(rates), state.seeds)
     loss, accuracy = np.full((*shape, state.steps), np.nan), np.full((*shape, len(at)), np.nan)
-    sizes = 0, 1
+    complete, sizes = np.zeros(shape, bool), (0, 1)
 
     def outcome(progress: float, note: str, fresh: int = 0) -> Outcome:
         took = time.perf_counter() - start
-        return Outcome(state, state.labels, rates, loss, at, accuracy, *sizes, progress, took, fresh, note)
+        done = loss, at, accuracy, complete
+        return Outcome(state, state.labels, rates, *done, *sizes, progress, took, fresh, note)
 
     yield outcome(0.0, SCHEDULE_LAB["training"])  # before data or torch are loaded, which may take a while
     problem, found, base = state.problem(), "", 0.0
@@ -117,11 +120,12 @@ def compute(state: LabState) -> Iterator[Outcome]:
     fresh, trained = sum(len(rows) * len(seeds) for rows, seeds in groups), 0
     yield outcome(base, SCHEDULE_LAB["training"], fresh)
     for (rows, seeds), stop in zip(groups, (1, state.seeds), strict=True):
-        _recall(keys, stop, loss, accuracy)
+        _recall(keys, stop, loss, accuracy, complete)
         for share in _train(state, problem, rates, rows, seeds, every, loss, accuracy):
             done = (trained + share * len(rows) * len(seeds)) / fresh
             yield outcome(base + (1 - base) * min(done, 0.999), SCHEDULE_LAB["training"], fresh)
         trained += len(rows) * len(seeds)
+        complete[:, :stop] = True
         for k, s in ((k, s) for k in rows for s in seeds):
             _remember(keys[k][s], (loss[k, s].copy(), accuracy[k, s].copy()))
     yield outcome(1.0, found, fresh)
@@ -133,13 +137,16 @@ def _missing(keys: list[list[Any]], seeds: list[int]) -> tuple[list[int], list[i
     return rows, [s for s in seeds if any(keys[k][s] not in _memory for k in rows)]
 
 
-def _recall(keys: list[list[Any]], stop: int, loss: np.ndarray, accuracy: np.ndarray) -> None:
+def _recall(
+    keys: list[list[Any]], stop: int, loss: np.ndarray, accuracy: np.ndarray, complete: np.ndarray
+) -> None:
     """Write what is remembered of the first ``stop`` seeds into the arrays."""
     for k, row in enumerate(keys):
         for s, key in enumerate(row[:stop]):
             if key in _memory:
                 _memory.move_to_end(key)
                 loss[k, s], accuracy[k, s] = _memory[key]
+                complete[k, s] = True
 
 
 def _train(
