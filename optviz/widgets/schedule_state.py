@@ -114,8 +114,9 @@ def menu() -> dict[str, type]:
 
 def _new(kind: type, state: Any, old: Any = None) -> Entry:
     """A card for ``kind`` that keeps the peak rate and the warm-up of the card it replaces."""
-    values: dict[str, Any] = {}
     warmup = old.warmup if old is not None else 0
+    times = {n: k.start for n, k in knobs(kind).items() if k.unit == "updates"}
+    values: dict[str, Any] = {n: min(t, max(1, state.steps // 4)) for n, t in times.items() if n != "at"}
     if "steps" in knobs(kind):
         values["steps"] = max(state.steps, warmup + 1, 5)
     if kind is schedules.MultiStep:
