@@ -75,7 +75,10 @@ def _shrink(data: dict) -> None:
     """A stored PNG with at most 64 colors: a drawing looks the same and takes a third of the bytes."""
     if "image/png" not in data:
         return
-    picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGBA")
+    stored = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+    if stored.mode == "P":
+        return  # it has been through this before
+    picture = stored.convert("RGBA")
     paper = Image.new("RGBA", picture.size, "white")
     buffer = io.BytesIO()
     Image.alpha_composite(paper, picture).convert("RGB").quantize(64).save(buffer, "PNG", optimize=True)

@@ -136,7 +136,7 @@ def test_each_part_does_its_work(path):
     assert "Verdict" in "".join(cell["source"] for cell in part(path, "## The articles say"))
     takeaways = part(path, "## Takeaways")[0]["source"]
     assert len(re.findall(r"^\d\. ", takeaways, re.M)) == 3
-    assert "**References**" in takeaways
+    assert "### References" in takeaways
     assert "**Next**" in read(path)["cells"][-1]["source"]
 
 
