@@ -44,6 +44,14 @@ KNOWN_CONSOLE_ERRORS = (
     ),
 )
 
+# What the kernel may say that is not ours: (pattern, reason).
+KNOWN_KERNEL_ERRORS = (
+    (
+        r"^No such comm: [0-9a-f]{8}-",
+        "an id with dashes is JupyterLab's: its widget manager opens a comm of its own to ask for widgets",
+    ),
+)
+
 
 class Notebook:
     """One notebook open in one JupyterLab page."""
@@ -103,12 +111,16 @@ class Notebook:
 
     def console_errors(self) -> list[str]:
         """Console errors and uncaught page errors that are not JupyterLab's own known ones."""
-        known = [re.compile(pattern) for pattern, _ in KNOWN_CONSOLE_ERRORS]
-        return [text for text in self.console if not any(pattern.search(text) for pattern in known)]
+        return _unknown(self.console, KNOWN_CONSOLE_ERRORS)
 
     def kernel_errors(self) -> list[str]:
-        """Errors and everything on stderr that the kernel sent since the notebook was opened."""
-        return self.page.evaluate("() => window.optvizSaid")
+        """Errors and everything on stderr that the kernel sent, known ones left out."""
+        return _unknown(self.page.evaluate("() => window.optvizSaid"), KNOWN_KERNEL_ERRORS)
+
+    def forget(self) -> None:
+        """Start anew with collecting errors of the console and the kernel."""
+        self.console.clear()
+        self.page.evaluate("() => { window.optvizSaid.length = 0; }")
 
     def assert_clean(self) -> None:
         """No error output, no page error, no console error, nothing on the kernel's stderr so far."""
@@ -287,6 +299,10 @@ def open_page(browser: Browser, lab: Lab, width: int = 1280, height: int = 900) 
     finally:
         context.close()
         lab.stop_kernels()
+
+
+def _unknown(texts: list[str], known: tuple[tuple[str, str], ...]) -> list[str]:
+    return [text for text in texts if not any(re.search(pattern, text) for pattern, _ in known)]
 
 
 def _output_text(output: dict[str, Any]) -> str:

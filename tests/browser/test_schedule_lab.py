@@ -35,6 +35,7 @@ def opened(browser: Browser, lab: Lab) -> Iterator[Notebook]:
 @pytest.fixture
 def page(opened: Notebook) -> Iterator[Notebook]:
     """The explorer as it stands at first; at the end nothing may have gone wrong anywhere."""
+    opened.forget()
     opened.resize(1280)
     press(opened, "reset")
     settle(opened)
