@@ -82,7 +82,7 @@ def test_labels_do_not_overlap_and_stay_inside(count: int, ghosts: int) -> None:
         "my_own_schedule_with_forty_letters_in_it",
         "W" * 60,
         "inverse √ 8",
-        "学习率" * 20,
+        "学习率" * 6,
     ],
 )
 @pytest.mark.filterwarnings("ignore:Glyph")  # the fonts at hand may lack Chinese letters

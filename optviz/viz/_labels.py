@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -25,9 +26,9 @@ def fitted(text: str, room: float, size: float) -> str:
         return text
     head, space, last = text.rpartition(" ")
     tail = space + last if head and _width(last, size) < 0.7 * room else ""
-    head = text.removesuffix(tail)
-    while head and _width(f"{head}…{tail}", size) > room:
-        head = head[:-1]
+    whole = text.removesuffix(tail)
+    count = bisect(range(1, len(whole)), room, key=lambda n: _width(f"{whole[:n]}…{tail}", size))
+    head = whole[:count]
     return f"{head.rstrip(' –-_')}…{tail}"
 
 

@@ -129,7 +129,7 @@ def test_pin_and_clear() -> None:
 # code
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_code_reproduces_the_picture(data: st.DataObject) -> None:
     chosen = data.draw(
