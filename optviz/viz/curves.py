@@ -225,25 +225,29 @@ class Curves:
         return max(box.height * points, 1.0), max((figure.bbox.width - end) * points - 3, 1.0)
 
     def _reframe(self, frame: Frame) -> None:
+        """Take over what differs from the last frame."""
+        ax, old, self.frame = self.ax, self.frame, frame
+        if old is None or replace(old, ylim=frame.ylim, xlim=frame.xlim) != frame:
+            ax.set_title(frame.title, loc="left", fontsize=10, fontweight="bold", color=INK)
+            ax.set_xlabel(frame.xlabel, fontsize=9, color=INK)
+            ax.set_ylabel(frame.ylabel, fontsize=9, color=INK)
+            ax.set_yscale("log" if frame.log else "linear")
+        ax.set(xlim=frame.xlim, ylim=frame.ylim)
+        self._ticks(frame)
+
+    def _ticks(self, frame: Frame) -> None:
         from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter, ScalarFormatter
 
-        brief = FuncFormatter(lambda value, _: short(value))
-
-        ax, self.frame = self.ax, frame
-        ax.set_title(frame.title, loc="left", fontsize=10, fontweight="bold", color=INK)
-        ax.set_xlabel(frame.xlabel, fontsize=9, color=INK)
-        ax.set_ylabel(frame.ylabel, fontsize=9, color=INK)
-        ax.set_yscale("log" if frame.log else "linear")
-        ax.set(xlim=frame.xlim, ylim=frame.ylim)
+        axis, brief = self.ax.yaxis, FuncFormatter(lambda value, _: short(value))
         if frame.log:
-            ax.yaxis.set_major_formatter(brief)
-            ax.yaxis.set_minor_formatter(FuncFormatter(lambda v, _: ""))
+            axis.set_major_formatter(brief)
+            axis.set_minor_formatter(FuncFormatter(lambda v, _: ""))
         else:
-            ax.yaxis.set_major_locator(MaxNLocator(6))
+            axis.set_major_locator(MaxNLocator(6))
             low, high = frame.ylim
             close = high - low < 1e-3 * max(abs(low), abs(high))  # needs more digits than fit
             plain = ScalarFormatter(useOffset=False) if close else brief
-            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0) if frame.percent else plain)
+            axis.set_major_formatter(PercentFormatter(1, decimals=0) if frame.percent else plain)
 
 
 def curves(

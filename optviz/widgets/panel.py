@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from optviz._knobs import require
 from optviz.viz import Curves, Frame, Line
 
 __all__ = ["Panel", "Picture", "stacked"]
+
+KEPT = 12  # backgrounds a sheet: 0.4 MB each, 1.6 MB at twice the resolution
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +77,10 @@ class Panel:
         """
         return (self._moving if moving else self._rest).draw(picture, moving)
 
+    def prepare(self, frame: Frame) -> None:
+        """Draw the background of moving pictures ahead of time."""
+        self._moving.prepare(frame)
+
     def svg(self, picture: Picture) -> bytes:
         """The complete picture as SVG bytes."""
         figure = _figure(self.width, self.height, 1)
@@ -90,18 +97,61 @@ class _Sheet:
         self.figure = _figure(width, height, scale)
         self.canvas = FigureCanvasAgg(self.figure)
         self.curves = Curves(self.figure.subplots(), animated=True)
-        self.background = None
+        self.backgrounds: dict[Frame, Any] = {}
+        self.stamps: dict[Any, tuple[np.ndarray, int, float]] = {}
 
     def draw(self, picture: Picture, moving: bool) -> bytes:
-        changed = self.curves.set(picture.lines, picture.frame, moving=moving)
-        if changed or self.background is None:
-            self.canvas.draw()  # leaves out animated artists
-            self.background = self.canvas.copy_from_bbox(self.figure.bbox)
-            self.curves.set(picture.lines, moving=moving)  # label places need the limits just drawn
-        self.canvas.restore_region(self.background)
+        self.curves.set(picture.lines, picture.frame, moving=moving)
+        background = self._background(picture.frame)
+        labels = [a for a in self.curves.artists() if isinstance(a, Text) and a.get_text()] if moving else []
+        stamps = [self._stamp(label) for label in labels]
+        self.canvas.restore_region(background)
         for artist in self.curves.artists():
-            self.figure.draw_artist(artist)
-        return _png(np.asarray(self.canvas.buffer_rgba())[..., :3])
+            if not (moving and isinstance(artist, Text)):
+                self.figure.draw_artist(artist)
+        pixels = np.asarray(self.canvas.buffer_rgba())
+        for label, (stamp, left, down) in zip(labels, stamps, strict=True):
+            top = round(len(pixels) - _baseline(label) - down)
+            here = pixels[max(top, 0) : top + len(stamp), left : left + stamp.shape[1]]
+            np.minimum(here, stamp[-len(here) :, : here.shape[1]], out=here)
+        return _png(pixels[..., :3])
+
+    def prepare(self, frame: Frame) -> None:
+        if frame not in self.backgrounds:
+            self.curves.set([], frame)
+            self._background(frame)
+
+    def _background(self, frame: Frame) -> Any:
+        """Axes, grid and title; the last few frames are kept, since a drag goes to and fro between them."""
+        if frame not in self.backgrounds:
+            self.canvas.draw()  # leaves out animated artists
+            while len(self.backgrounds) >= KEPT:
+                self.backgrounds.pop(next(iter(self.backgrounds)))
+            self.backgrounds[frame] = self.canvas.copy_from_bbox(self.figure.bbox)
+        return self.backgrounds[frame]
+
+    def _stamp(self, label: Text) -> tuple[np.ndarray, int, float]:
+        """A label's pixels, its left edge, and how far its top is above its anchor.
+
+        Text costs more than all curves together, and while curves move their labels only move up and down:
+        so each is drawn once.
+        """
+        key = (label.get_text(), label.get_color(), label.get_fontsize())
+        if key not in self.stamps:
+            if len(self.stamps) > 500:
+                self.stamps.clear()
+            pixels = np.asarray(self.canvas.buffer_rgba())
+            pixels[...] = 255
+            self.figure.draw_artist(label)
+            rows, columns = (np.flatnonzero((pixels[..., :3] < 255).any(axis=(2, axis))) for axis in (1, 0))
+            found = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
+            self.stamps[key] = (found, int(columns[0]), len(pixels) - _baseline(label) - float(rows[0]))
+        return self.stamps[key]
+
+
+def _baseline(label: Text) -> float:
+    """The height of a label's anchor above the lower edge of the figure, in pixels."""
+    return float(label.get_transform().transform(label.get_position())[1])
 
 
 def stacked(pictures: Sequence[bytes], columns: int = 2, colors: int = 64) -> bytes:

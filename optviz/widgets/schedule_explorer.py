@@ -13,6 +13,7 @@ from optviz._clock import human_seconds
 from optviz._knobs import knobs, require
 from optviz.schedules import Constant, Cosine, StepDecay, Warmup
 from optviz.training import rate_table
+from optviz.training.history import require_problem
 from optviz.viz import Frame, Line, running_mean
 from optviz.widgets.explorer import Explorer
 from optviz.widgets.panel import Panel, Picture
@@ -110,9 +111,7 @@ def _shared(problem: Any, network: Any) -> dict[str, Any]:
         problem = problems.digits()
     if not isinstance(problem, problems.Classification):
         require(network is None, "network", "None with a problem of your own", network)
-        for name in ("init", "batches", "loss", "metrics", "data"):
-            if not hasattr(problem, name):
-                raise TypeError(f"problem must be a Problem (it lacks {name!r}), got {problem!r}")
+        require_problem(problem, "data")
         return {"own": problem}
     known = [n for n, load in DATA.items() if load() is problem.data]
     if not known:

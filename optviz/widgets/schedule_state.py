@@ -11,6 +11,7 @@ from optviz import data, problems, schedules
 from optviz._knobs import INF, cards, choice, config, example, knob, knobs, require
 from optviz.optimizers import SGD, Adam, AdamW, RMSprop
 from optviz.schedules import Warmup
+from optviz.schedules.combine import check_warmup
 from optviz.training import Run
 from optviz.widgets.words import SCHEDULES
 
@@ -176,12 +177,9 @@ class LabState:
         require(sizes or self.network == CNN, "network", rule, self.network)
         for label, entry in zip(self.labels, self.entries, strict=True):
             longest = entry.warmup if self.warm and entry.takes_warmup else 0
-            require(
-                longest <= self.steps,
-                f"warm-up of {label}",
-                f"at most the run's {self.steps} updates",
-                longest,
-            )
+            rule = f"at most the run's {self.steps} updates"
+            require(longest <= self.steps, f"warm-up of {label}", rule, longest)
+            check_warmup(entry.schedule, self.steps)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -351,8 +351,8 @@ def test_a_move_starts_a_task_and_returns_at_once(slow: None) -> None:
         control(p, "lr").value = 0.5
         assert p.live.busy
         assert p.explorer.result.progress < 1
-        assert pictures(p)[0] != before[0]  # the rates are there before anything is trained
-        assert pictures(p)[1] == before[1]
+        assert pictures(p)[0] != before[0]  # the rates are there at once
+        assert pictures(p)[2] == before[2]  # and a little of the training; the rest follows
         seen = set()
         while p.live.busy:
             seen.add(p.images["loss"].value)

@@ -9,6 +9,8 @@ from typing import Any
 
 __all__ = ["Live"]
 
+FIRST = 0.008  # seconds of computing before a move counts as dealt with
+PAUSE = 0.15  # seconds without a move until the sharp pictures are drawn, which takes as long
 SLICE = 0.025  # seconds of computing between two pictures
 
 
@@ -45,7 +47,11 @@ class Live:
         return self.task is not None and not self.task.done()
 
     def restart(self) -> None:
-        """Drop what is being computed and start anew; the first result is drawn before this returns."""
+        """Drop what is being computed and start anew.
+
+        The first result is drawn before this returns, and so is a little of what follows: a page sends its
+        next move as soon as this one is dealt with, and a quick hand would leave no time to train.
+        """
         self.cancel()
         self.settled = False
         try:
@@ -57,6 +63,14 @@ class Live:
             stream = self.stream()
             next(stream, None)
             self.step()
+            time.sleep(
+                0.001
+            )  # lets go of the interpreter, so that the kernel's other thread sends the picture
+            if not self.wait():
+                start = time.perf_counter()
+                while time.perf_counter() - start < FIRST and next(stream, None) is not None:
+                    pass
+                self.step()
         except Exception as error:
             self.failed(error)
             return
@@ -87,7 +101,8 @@ class Live:
                     self.step()
                     await asyncio.sleep(0.001)
                     last = time.perf_counter()
-            await asyncio.sleep(0.001)
+            self.step()
+            await asyncio.sleep(PAUSE)
             for _ in self.rest():
                 await asyncio.sleep(0.001)
             self.settled = True

@@ -248,8 +248,6 @@ class Page(w.VBox):
 
     def _step(self) -> None:
         """Draw the next panel that has something new: one a slice, so that no slice takes long."""
-        self.add_class("optviz-stale")  # the words are still about the last finished pictures
-        self._progress(self.explorer.result.note)
         pictures = self.explorer.pictures()
         order = [*pictures][self.turn :] + [*pictures][: self.turn]
         for name in order:
@@ -261,7 +259,10 @@ class Page(w.VBox):
                 self.images[name].value = self.explorer.panels[name].draw(picture, moving=True)
                 self.drawn[name] = picture.key
                 self.turn = ([*pictures].index(name) + 1) % len(pictures)
-                return
+                break
+        self.add_class("optviz-stale")  # the words are still about the last finished pictures
+        if self.explorer.result.seconds > 0.4:  # nobody reads what is over sooner
+            self._progress(self.explorer.result.note)
 
     def _rest(self) -> Iterator[str]:
         """Draw every panel sharp and complete, then the words."""
@@ -274,6 +275,9 @@ class Page(w.VBox):
         self.verdict.value = _verdict(self.explorer.verdict(result))
         self._progress(self.explorer.status(result))
         self.remove_class("optviz-stale")
+        for name, frame in self.frames.items():
+            self.explorer.panels[name].prepare(frame)  # or the next move would wait for it
+            yield name
 
     def _progress(self, text: str) -> None:
         share = self.explorer.result.progress
