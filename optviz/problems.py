@@ -67,6 +67,7 @@ class Classification:
             stay clean.
 
     Raises:
+        TypeError: if ``data`` are no :class:`~optviz.data.Data`, or ``hidden`` are no whole numbers.
         ValueError: if a layer has no unit, the batch is larger than the training set, or the noise is not in
             [0, 1].
 
@@ -82,10 +83,16 @@ class Classification:
     label_noise: float = 0.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.data, Data):
+            raise TypeError(f"data must be a Data, e.g. data.digits(), got {self.data!r}")
+        hidden = self.hidden if isinstance(self.hidden, tuple | list) else (None,)
+        if not all(isinstance(h, int | np.integer) for h in hidden):
+            raise TypeError(f"hidden must be a tuple of whole numbers, got {self.hidden!r}")
         object.__setattr__(self, "hidden", tuple(int(h) for h in self.hidden))
         require(all(h >= 1 for h in self.hidden), "hidden", "at least 1 unit in each layer", self.hidden)
         _check_batch(self.batch, len(self.data.train.y))
-        require(0 <= self.label_noise <= 1, "label_noise", "in [0, 1]", self.label_noise)
+        share = isinstance(self.label_noise, int | float | np.number) and 0 <= self.label_noise <= 1
+        require(share, "label_noise", "in [0, 1]", self.label_noise)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -363,8 +370,11 @@ def from_module(module: torch.nn.Module, X: Any, y: Any, batch: int = 64) -> Mod
     own = datasets.split(_array(X), _array(y))
     _check_batch(batch, len(own.train.y))
     problem = ModuleProblem(copy.deepcopy(module).train(), own, batch)
-    with torch.no_grad():
-        logits = problem.module(problem._train[0][:1])
+    try:
+        with torch.no_grad():
+            logits = problem.module(problem._train[0][:1])
+    except RuntimeError as error:
+        raise ValueError(f"X must fit the module, got examples of shape {own.shape}: {error}") from error
     shaped = logits.ndim == 2 and logits.shape[1] >= own.classes
     require(shaped, "module's output", f"of shape (N, {own.classes} or more)", tuple(logits.shape))
     return problem

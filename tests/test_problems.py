@@ -110,12 +110,24 @@ def test_gradients_are_written_where_they_are_wanted() -> None:
         ({"batch": 1258}, r"batch must be in \[1, 1257\] \(the training examples\), got 1258"),
         ({"batch": 1.5}, r"batch must be in \[1, 1257\] .* got 1.5"),
         ({"label_noise": -0.1}, r"label_noise must be in \[0, 1\], got -0.1"),
+        ({"label_noise": "half"}, r"label_noise must be in \[0, 1\], got 'half'"),
         ({"label_noise": float("nan")}, r"label_noise must be in \[0, 1\], got nan"),
     ],
 )
 def test_bad_problems(options: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         digits(**options)
+
+
+@pytest.mark.parametrize("hidden", [32, "32", (1.5,), None])
+def test_hidden_units_are_whole_numbers(hidden: Any) -> None:
+    with pytest.raises(TypeError, match="hidden must be a tuple of whole numbers, got"):
+        digits(hidden=hidden)
+
+
+def test_data_are_asked_for() -> None:
+    with pytest.raises(TypeError, match=r"data must be a Data, .* got 'digits'"):
+        Classification("digits")  # type: ignore[arg-type]
 
 
 def test_unknown_size() -> None:
@@ -207,6 +219,7 @@ def test_convolutional_twin_of_a_problem() -> None:
         (lambda: own(nn.Linear(64, 3)), r"module's output must be of shape \(N, 10 or more\), got \(1, 3\)"),
         (lambda: own(nn.Sequential(nn.Linear(64, 10), nn.Flatten(0))), r"module's output must be of shape"),
         (lambda: own(batch=1000), r"batch must be in \[1, \d+\] \(the training examples\), got 1000"),
+        (lambda: own(nn.Linear(63, 10)), r"X must fit the module, got examples of shape \(64,\): mat1"),
         (lambda: own(y=np.zeros(7, int)), "7"),
         (lambda: own(y=-np.ones(270, int)), "-1"),
         (lambda: own(X=np.zeros((0, 64), np.float32), y=np.zeros(0, int)), "0"),

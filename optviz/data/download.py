@@ -205,6 +205,7 @@ def fetch(
         The paths of the files, in the order of ``remote.files``.
 
     Raises:
+        TypeError: if ``mirrors`` is one address instead of several.
         ConnectionError: if no mirror gave a file; it names files, folder, addresses and reasons.
         OSError: if the folder can't be written.
 
@@ -216,6 +217,8 @@ def fetch(
         ...     [path.name for path in fetch(note, folder)]  # it is there: nothing is downloaded
         ['a.txt']
     """
+    if isinstance(mirrors, str):
+        raise TypeError(f"fetch.mirrors must be a list of addresses, got {mirrors!r}")
     mirrors = tuple(remote.mirrors if mirrors is None else mirrors)
     require(len(mirrors) > 0, "fetch.mirrors", "at least one address", mirrors)
     place = cache_folder() / remote.name if folder is None else Path(folder).expanduser().absolute()

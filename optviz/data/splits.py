@@ -107,6 +107,7 @@ def split(
         Statistical Learning, 2nd edition, 2009, section 7.2.
     """
     X, y = _examples(X), np.asarray(y)
+    require(isinstance(seed, int) and seed >= 0, "split.seed", "a whole number of at least 0", seed)
     classes = _check_labels(y, len(X), classes)
     _check_fractions(fractions)
     y = y.astype(np.int64)
@@ -169,5 +170,7 @@ def _check_labels(y: np.ndarray, n: int, classes: int | None) -> int:
 
 
 def _check_fractions(fractions: tuple[float, ...]) -> None:
-    ok = len(fractions) == 3 and all(0 < f < 1 for f in fractions) and abs(sum(fractions) - 1) < 1e-6
+    three = isinstance(fractions, tuple | list) and len(fractions) == 3
+    ok = three and all(isinstance(f, int | float) and 0 < f < 1 for f in fractions)
+    ok = ok and abs(sum(fractions) - 1) < 1e-6
     require(ok, "split.fractions", "three shares above 0 that add up to 1", fractions)

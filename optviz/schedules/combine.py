@@ -16,7 +16,7 @@ from optviz.schedules._form import (
     steps_knob,
 )
 
-__all__ = ["Chain", "Clipped", "Scaled", "Warmup"]
+__all__ = ["Chain", "Clipped", "Scaled", "Warmup", "check_warmup"]
 
 
 @schedule
@@ -155,6 +155,32 @@ class Clipped:
 
     def __call__(self, t: Any) -> Any:
         return np.clip(rates(self.schedule, t), self.low, self.high)
+
+
+def check_warmup(schedule: Any, steps: int) -> None:
+    """Refuse a warm-up that is longer than the run: the rate would never reach its peak.
+
+    Args:
+        schedule: a schedule or any callable; a warm-up inside ``Scaled`` or ``Clipped`` counts too.
+        steps: updates in the run.
+
+    Raises:
+        ValueError: naming the warm-up and the length of the run.
+
+    Example:
+        >>> from optviz.schedules import Constant
+        >>> check_warmup(Warmup(Constant(0.1), 50), 20)
+        Traceback (most recent call last):
+        ...
+        ValueError: Warmup.steps must be at most the run's 20 updates, got 50
+    """
+    while isinstance(schedule, Scaled | Clipped):
+        schedule = schedule.schedule
+    field = "steps" if isinstance(schedule, Warmup) else "warmup"
+    updates = getattr(schedule, field, 0) if hasattr(type(schedule), "__dataclass_fields__") else 0
+    if isinstance(updates, int):
+        name = f"{type(schedule).__name__}.{field}"
+        require(updates <= steps, name, f"at most the run's {steps} updates", updates)
 
 
 def _part(i: int, part: Any) -> tuple[Schedule, int | None]:

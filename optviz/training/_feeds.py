@@ -26,6 +26,7 @@ class TensorFeed:
         require(n > 0, f"{name}.X", "at least one example", tuple(self.X.shape))
         same = self.y.ndim > 0 and len(self.y) == n
         require(same, f"{name}.y", f"as many targets as there are examples ({n})", tuple(self.y.shape))
+        self.highest = -1 if self.y.is_floating_point() else int(self.y.max())
         if not self.y.is_floating_point():
             require(int(self.y.min()) >= 0, f"{name}.y", "class ids from 0", int(self.y.min()))
         self.batch, self.examples = batch, n
@@ -41,6 +42,9 @@ class TensorFeed:
         size = max(self.batch, 512)
         yield from zip(self.X.split(size), self.y.split(size), strict=True)
 
+    def shapes(self) -> str:
+        return f"X of shape {tuple(self.X.shape)} and y of shape {tuple(self.y.shape)}"
+
     def fingerprint(self) -> str:
         """A short text that other data would not give: shapes and a checksum of about 64 examples."""
         some = slice(None, None, max(1, self.examples // 64))
@@ -53,7 +57,7 @@ class LoaderFeed:
 
     def __init__(self, loader: Any, device: torch.device, name: str):
         require(iter(loader) is not loader, name, "iterable once an epoch (a list, a DataLoader)", loader)
-        self.loader, self.device, self.name = loader, device, name
+        self.loader, self.device, self.name, self.highest = loader, device, name, -1
         self.batches = len(loader) if hasattr(loader, "__len__") else None
         require(self.batches != 0, name, "at least one batch", loader)
 
@@ -66,6 +70,9 @@ class LoaderFeed:
 
     def in_order(self) -> Iterator[Batch]:
         return map(self._moved, self.loader)
+
+    def shapes(self) -> str:
+        return f"batches of a {type(self.loader).__name__}"
 
     def fingerprint(self) -> str:
         return f"{type(self.loader).__name__} of {self.batches} batches"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 
+from optviz import losses
+from optviz._knobs import require
 from optviz.schedules import rates
+from optviz.schedules.combine import check_warmup
 from optviz.training import checkpoint
 from optviz.training._chance import Chance
 from optviz.training._feeds import Feed
@@ -21,6 +25,10 @@ from optviz.training.monitors import require_metrics
 __all__ = ["Session"]
 
 LOOK_AHEAD = 512  # planned rates are computed so many at a time
+CLASS_LOSSES = (
+    losses.cross_entropy, torch.nn.functional.cross_entropy, torch.nn.functional.nll_loss,
+    torch.nn.CrossEntropyLoss, torch.nn.NLLLoss,
+)  # fmt: skip
 UNCHECKED = 1000  # losses stay on the device for at most so many updates
 
 
@@ -57,13 +65,15 @@ class Session:
         self.chance = Chance(trainer.device, seed)
         self.generator = torch.Generator().manual_seed(seed)
         self.epoch_start: dict[str, Any] = {}
-        self.states = [monitor.init(1) for monitor in self.monitors]
         self.seen = 0  # examples since the start or the resume
         self.params = {n: v.detach().unsqueeze(0) for n, v in trainer.model.state_dict().items()}
         self.plan = (0, np.empty(0))
         self.after: Callable[[], None] | None = None  # called after every update
         self.save: Callable[[], None] | None = None  # called after every epoch and at the end
         require_metrics(self.monitors, trainer.metric_names(val))
+        self.states = [monitor.init(1) for monitor in self.monitors]
+        if self.per_epoch is not None:
+            check_warmup(trainer.schedule, self.per_epoch * epochs)
 
     @property
     def per_epoch(self) -> int | None:
@@ -123,7 +133,8 @@ class Session:
 
     def _update(self, batches: list[Any]) -> None:
         lr = self._set_rate()
-        loss, applied = self.trainer.update(batches)
+        with _explained(self.trainer, self.train, "train", self.t + self.skipped == 0):
+            loss, applied = self.trainer.update(batches)
         self.pending.append((applied, loss))
         if not applied:
             self.skipped += 1
@@ -154,7 +165,10 @@ class Session:
 
     def _end_epoch(self) -> Step:
         self.drain()
-        metrics = {} if self.val is None else self.trainer.measure(self.val, "validation_")
+        metrics = {}
+        if self.val is not None:
+            with _explained(self.trainer, self.val, "val", self.epoch == 0):
+                metrics = self.trainer.measure(self.val, "validation_")
         self.epoch, self.used = self.epoch + 1, 0
         step = self.step(metrics)
         if self.save is not None:
@@ -306,6 +320,38 @@ class Session:
         if self.trainer.schedule is None:
             return []
         return [[t, float(rates(self.trainer.schedule, t))] for t, _ in pairs]
+
+
+@contextmanager
+def _explained(trainer: Any, data: Feed, name: str, first: bool) -> Iterator[None]:
+    """The first time, say under the name of the argument what does not fit the model or the loss.
+
+    A label that the model has no output for is found before the loss sees it, which on a GPU either goes
+    unnoticed or spoils the whole process.
+
+    Raises:
+        ValueError: naming the argument, and what torch said.
+    """
+    if not first:
+        yield
+        return
+
+    def look(module: Any, inputs: Any, output: Any) -> None:
+        if getattr(output, "ndim", 0) == 2:
+            rule = f"below {output.shape[1]}, the outputs of the model"
+            require(data.highest < output.shape[1], f"{name}.y", rule, data.highest)
+
+    classes = trainer.loss in CLASS_LOSSES or isinstance(trainer.loss, CLASS_LOSSES[-2:])
+    hook = trainer.model.register_forward_hook(look) if classes else None
+    try:
+        yield
+    except (RuntimeError, IndexError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise ValueError(f"{name} must fit the model and the loss, got {data.shapes()}: {error}") from error
+    finally:
+        if hook is not None:
+            hook.remove()
 
 
 def _array(value: torch.Tensor) -> np.ndarray:

@@ -62,7 +62,7 @@ class Block:
 
     def seen(self) -> dict[str, Any]:
         """The weights as the loss sees them."""
-        return self.params if self.view is None else dict(self.view(self.params))
+        return self.params if self.view is None else _named("view", self.view(self.params), self.shapes)
 
     def metrics(self) -> dict[str, np.ndarray]:
         return self.problem.metrics(self.seen())
@@ -74,7 +74,7 @@ class Block:
         else:
             losses, gradient = self._autograd(batch)
         if self.grads is not None:
-            gradient = _flat(dict(self.grads(self._views(gradient))))
+            gradient = self._in_order("grads", self.grads(self._views(gradient)))
         return losses, gradient
 
     def _autograd(self, batch: Any) -> tuple[Any, Any]:
@@ -93,7 +93,12 @@ class Block:
             row = lambda values, k: {n: v[k] for n, v in values.items()}  # noqa: E731
             losses = torch.stack([loss(row(leaves, k), row(extra, k)) for k in range(len(self.rows))])
         found = torch.autograd.grad(losses.sum(), list(leaves.values()))
-        return losses.detach().cpu().numpy(), _flat(dict(zip(leaves, found, strict=True)))
+        return losses.detach().cpu().numpy(), self._in_order("view", dict(zip(leaves, found, strict=True)))
+
+    def _in_order(self, name: str, values: Any) -> Any:
+        """What a map gave as a flat buffer (k, P), whatever order the map put it in."""
+        found = _named(name, values, self.shapes)
+        return _flat({n: found[n] for n in self.shapes})
 
     def _views(self, flat: Any) -> dict[str, Any]:
         """Parameters by name as views of a flat buffer (k, P)."""
@@ -142,6 +147,8 @@ def blocks(
             rows = [(start + k) * len(seeds) + i for k in range(len(some))]
             order, weights = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
             drawn = problem.init(weights)
+            if params is not None:
+                _named("params", params, drawn)
             first = {n: _start(n, p, params, rows, len(runs) * len(seeds)) for n, p in drawn.items()}
             block = Block(problem, some, rows, first, problem.batches(order))
             block.view, block.grads = view, grads
@@ -153,7 +160,6 @@ def _start(name: str, drawn: Any, params: Params | None, rows: list[int], total:
     """Starting weights (k, *shape) of some rows: given ones, else the drawn ones for each row."""
     p, xp = drawn, _rows.namespace(drawn)
     if params is not None:
-        require(name in params, "params", f"a mapping with {name!r}", sorted(params))
         p = params[name]
         if xp is np:
             p = np.asarray(p.detach().cpu() if hasattr(p, "detach") else p, dtype=drawn.dtype)
@@ -169,6 +175,14 @@ def _start(name: str, drawn: Any, params: Params | None, rows: list[int], total:
         if p.ndim > drawn.ndim:
             return p[rows]
     return xp.stack([p] * len(rows))
+
+
+def _named(name: str, values: Any, names: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as a dict, which must have these names."""
+    if not isinstance(values, Mapping):
+        raise TypeError(f"{name} must give a mapping name -> array, got {values!r}")
+    require(set(values) == set(names), name, f"a mapping with the names {list(names)}", list(values))
+    return dict(values)
 
 
 def _flat(params: dict[str, Any]) -> Any:

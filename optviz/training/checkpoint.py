@@ -56,9 +56,10 @@ class Checkpoint:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("updates", "seconds"):
+        for name, kind, what in (("updates", int, "a whole number"), ("seconds", int | float, "a number")):
             value = getattr(self, name)
-            require(value is None or value > 0, f"Checkpoint.{name}", "above 0, or None", value)
+            fits = value is None or (isinstance(value, kind) and value > 0)
+            require(fits, f"Checkpoint.{name}", f"{what} above 0, or None", value)
 
     @property
     def previous(self) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,12 @@ import numpy as np
 from optviz._files import write_atomic
 from optviz._knobs import require
 from optviz.schedules import rates
+from optviz.schedules.combine import check_warmup
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["History", "Run", "Step", "rate_table"]
+__all__ = ["History", "Run", "Step", "rate_table", "require_problem", "several", "whole"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Run:
         extra: pairs (name, value) handed to the problem's loss, e.g. ``(("smoothing", 0.1),)``.
 
     Raises:
-        TypeError: if the optimizer has no ``update``, or the schedule cannot be called.
+        TypeError: if the optimizer has no ``update``, the schedule cannot be called, or ``extra`` are no
+            pairs.
 
     Example:
         >>> from optviz.optimizers import SGD
@@ -50,7 +52,7 @@ class Run:
 
         if not callable(getattr(self.optimizer, "update", None)) or isinstance(self.optimizer, type):
             raise TypeError(f"Run.optimizer must be a rule like SGD(momentum=0.9), got {self.optimizer!r}")
-        if isinstance(self.schedule, int | float | np.number):
+        if isinstance(self.schedule, int | float | np.number) and not isinstance(self.schedule, bool):
             object.__setattr__(self, "schedule", Constant(float(self.schedule)))
         if not callable(self.schedule) or isinstance(self.schedule, type):
             raise TypeError(
@@ -59,6 +61,11 @@ class Run:
         if not self.label:
             name = getattr(self.schedule, "__name__", repr(self.schedule))
             object.__setattr__(self, "label", name)
+        pairs = isinstance(self.extra, tuple | list) and all(
+            isinstance(p, tuple | list) and len(p) == 2 for p in self.extra
+        )
+        if not pairs:
+            raise TypeError(f"Run.extra must be pairs (name, value), got {self.extra!r}")
         object.__setattr__(self, "extra", tuple(sorted((str(n), float(v)) for n, v in self.extra)))
 
 
@@ -265,10 +272,6 @@ class History:
         params = {n: _copied(v) for n, v in last.params.items()}
         return cls(tuple(labels), tuple(seeds), done, series, params)
 
-    def relabel(self, labels: Sequence[str]) -> History:
-        """The same record under other names, one a row."""
-        return replace(self, labels=tuple(labels))
-
 
 def rate_table(runs: Sequence[Run], steps: int) -> np.ndarray:
     """The rate of every run at every update.
@@ -281,13 +284,18 @@ def rate_table(runs: Sequence[Run], steps: int) -> np.ndarray:
         (K, T) float64 array.
 
     Raises:
-        ValueError: if a rate is negative or not finite, naming the run and the update.
+        TypeError: if ``runs`` are no runs.
+        ValueError: if there are no runs or steps, a warm-up is longer than the run, or a rate is negative or
+            not finite, naming the run and the update.
 
     Example:
         >>> from optviz.optimizers import SGD
         >>> rate_table([Run(SGD(), 0.1)], 3).tolist()
         [[0.1, 0.1, 0.1]]
     """
+    runs, steps = several(runs), whole("steps", steps)
+    for run in runs:
+        check_warmup(run.schedule, steps)
     table = np.stack([rates(run.schedule, np.arange(steps)) for run in runs])
     bad = np.argwhere(~(np.isfinite(table) & (table >= 0)))
     if len(bad):
@@ -295,6 +303,53 @@ def rate_table(runs: Sequence[Run], steps: int) -> np.ndarray:
         name = f"rate of {runs[k].label!r} at update {t}"
         raise ValueError(f"{name} must be a finite number of at least 0, got {table[k, t]}")
     return table
+
+
+def require_problem(problem: Any, *more: str) -> None:
+    """Refuse what cannot be trained.
+
+    Args:
+        problem: what should be a :class:`~optviz.problems.Problem`.
+        more: further attributes that it must have.
+
+    Raises:
+        TypeError: naming what it lacks.
+
+    Example:
+        >>> require_problem("digits")
+        Traceback (most recent call last):
+        ...
+        TypeError: problem must be a Problem (it lacks 'init'), got 'digits'
+    """
+    for name in ("init", "batches", "metrics", "loss", *more):
+        if isinstance(problem, type) or not hasattr(problem, name):
+            lack = f"it lacks {name!r}" if not isinstance(problem, type) else "not a class"
+            raise TypeError(f"problem must be a Problem ({lack}), got {problem!r}")
+
+
+def several(runs: Any) -> tuple[Run, ...]:
+    """The runs of a comparison as a tuple.
+
+    Raises:
+        TypeError: if they are no runs.
+        ValueError: if there are none.
+    """
+    found = tuple(runs) if isinstance(runs, Iterable) else (None,)
+    if not all(isinstance(run, Run) for run in found):
+        raise TypeError(f"runs must be a sequence of Run objects, got {runs!r}")
+    require(len(found) > 0, "runs", "at least one Run", found)
+    return found
+
+
+def whole(name: str, value: Any) -> int:
+    """A whole number of at least 1.
+
+    Raises:
+        ValueError: if it is not, naming it.
+    """
+    number = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    require(number and int(value) >= 1, name, "a whole number of at least 1", value)
+    return int(value)
 
 
 def _copied(value: Any) -> np.ndarray:

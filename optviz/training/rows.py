@@ -16,7 +16,7 @@ import numpy as np
 
 from optviz._knobs import require
 from optviz.training.block import Block, Map, Params, Weights, blocks, gathered
-from optviz.training.history import History, Run, Step, rate_table
+from optviz.training.history import History, Run, Step, rate_table, require_problem, several, whole
 from optviz.training.monitors import Monitor, require_metrics
 
 __all__ = ["iterate", "train"]
@@ -58,8 +58,9 @@ def iterate(
         An iterator of :class:`Step`. Leaving it early (``break``) is how training is stopped.
 
     Raises:
-        ValueError: if there are no runs or steps, ``every`` is below 1, weights have the wrong shape, or a
-            rate is negative or not finite.
+        TypeError: if ``problem`` is no problem, or ``runs`` are no runs.
+        ValueError: if there are no runs or steps, ``every`` is below 1, weights have the wrong shape, a
+            warm-up is longer than the run, or a rate is negative or not finite.
 
     Example:
         >>> from optviz import optimizers, problems
@@ -68,23 +69,15 @@ def iterate(
         9 (1, 10)
         19 (1, 10)
     """
-    runs, seeds = runs if isinstance(runs, Run) else tuple(runs), _seeds(seed)
-    if isinstance(runs, Run) or not all(isinstance(run, Run) for run in runs):
-        raise TypeError(f"runs must be a sequence of Run objects, got {runs!r}")
-    require(len(runs) > 0, "runs", "at least one Run", runs)
-    require(
-        isinstance(steps, int | np.integer) and steps >= 1, "steps", "a whole number of at least 1", steps
-    )
-    every = max(1, round(steps / 40)) if every is None else every
-    require(
-        isinstance(every, int | np.integer) and every >= 1, "every", "a whole number of at least 1", every
-    )
-    measure = int(every) if measure is None else measure
-    require(measure >= 1 and measure % every == 0, "measure", f"a multiple of every ({every})", measure)
+    require_problem(problem)
+    runs, steps, seeds = several(runs), whole("steps", steps), _seeds(seed)
+    every = max(1, round(steps / 40)) if every is None else whole("every", every)
+    measure = every if measure is None else whole("measure", measure)
+    require(measure % every == 0, "measure", f"a multiple of every ({every})", measure)
     table = np.repeat(rate_table(runs, steps), len(seeds), axis=0)
     require_metrics(monitors, METRICS)
     parts = blocks(problem, runs, seeds, params, view, grads)
-    return _updates(parts, table, (int(every), measure), _Watch(monitors, len(table)))
+    return _updates(parts, table, (every, measure), _Watch(monitors, len(table)))
 
 
 def train(
@@ -108,7 +101,7 @@ def train(
         The history of all K rows: ``lr`` and ``loss`` at every update, metrics every ``every`` updates.
 
     Raises:
-        ValueError: as :func:`iterate`.
+        TypeError, ValueError: as :func:`iterate`.
 
     Example:
         >>> from optviz import optimizers, problems
@@ -117,6 +110,7 @@ def train(
         >>> bool(h["loss"][0, -1] < h["loss"][1, -1])
         True
     """
+    runs = several(runs)
     options = {
         "seed": seed,
         "params": params,
@@ -128,7 +122,7 @@ def train(
     found = iterate(problem, runs, steps, **options)  # type: ignore[arg-type]
     seeds = _seeds(seed)
     labels = [label for label in row_labels(runs) for _ in seeds]
-    return History.collect(labels, list(seeds) * len(tuple(runs)), found)
+    return History.collect(labels, list(seeds) * len(runs), found)
 
 
 def row_labels(runs: Sequence[Run]) -> list[str]:

@@ -85,7 +85,8 @@ class Trainer:
         mean = getattr(loss, "reduction", "mean")
         require(mean == "mean", "Trainer.loss", 'a mean over the batch (reduction="mean")', mean)
         require(precision in PRECISIONS, "Trainer.precision", f"one of {list(PRECISIONS)}", precision)
-        require(clip_norm is None or clip_norm > 0, "Trainer.clip_norm", "above 0, or None", clip_norm)
+        limit = clip_norm is None or (isinstance(clip_norm, int | float) and clip_norm > 0)
+        require(limit, "Trainer.clip_norm", "above 0, or None", clip_norm)
         for name, value in (("accumulate", accumulate), ("batch", batch)):
             require(isinstance(value, int) and value >= 1, f"Trainer.{name}", "a whole number above 0", value)
         self.device = find_device(device)
@@ -123,7 +124,8 @@ class Trainer:
 
         Raises:
             Diverged: if the loss is infinite or no number; the error holds the history so far.
-            TypeError, ValueError: if the data cannot be used, or a monitor watches what is not measured.
+            TypeError, ValueError: if the data cannot be used or do not fit the model, a warm-up is longer
+                than the training, or a monitor watches what is not measured.
 
         Example:
             >>> trainer = Trainer(torch.nn.Linear(2, 1), torch.optim.SGD, 0.1, loss=torch.nn.MSELoss())

@@ -146,6 +146,11 @@ def test_no_mirrors():
         get(None)
 
 
+def test_one_address_is_not_taken_for_a_list_of_letters():
+    with pytest.raises(TypeError, match=r"fetch\.mirrors must be a list of addresses, got 'http"):
+        fetch(REMOTE, None, "http://127.0.0.1:9/")
+
+
 def test_progress_is_shown_on_request(server, tmp_path, capsys):
     fetch(REMOTE, tmp_path, [server.at("good")], progress=True)
     assert "a.bin" in capsys.readouterr().err

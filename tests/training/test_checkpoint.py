@@ -297,9 +297,10 @@ def test_leftovers_of_a_killed_process_are_swept_on_resume(tmp_path):
 
 
 def test_bad_plans_are_named():
-    with pytest.raises(ValueError, match=r"Checkpoint\.updates must be above 0"):
-        Checkpoint("a", updates=0)
-    with pytest.raises(ValueError, match=r"Checkpoint\.seconds must be above 0"):
+    for updates in (0, 1.5, "a"):
+        with pytest.raises(ValueError, match=r"Checkpoint\.updates must be a whole number above 0"):
+            Checkpoint("a", updates=updates)
+    with pytest.raises(ValueError, match=r"Checkpoint\.seconds must be a number above 0"):
         Checkpoint("a", seconds=-1.0)
 
 

@@ -96,6 +96,17 @@ def test_rate_table() -> None:
     np.testing.assert_allclose(table, [[1, 0.75, 0.25, 0], [0, 0.1, 0.2, 0.3]], atol=1e-15)
 
 
+@pytest.mark.parametrize("extra", [3, {"smoothing": 0.1}, ("smoothing", 0.1), (("smoothing",),)])
+def test_extras_are_pairs(extra: object) -> None:
+    with pytest.raises(TypeError, match=r"Run\.extra must be pairs"):
+        Run(SGD(), 0.1, extra=extra)  # type: ignore[arg-type]
+
+
+def test_true_is_no_rate() -> None:
+    with pytest.raises(TypeError, match=r"Run\.schedule must be a schedule .* got True"):
+        Run(SGD(), True)
+
+
 @pytest.mark.parametrize("bad", [-0.5, float("nan"), float("inf")])
 def test_rate_table_names_run_and_update(bad: float) -> None:
     runs = [Run(SGD(), 0.1), Run(SGD(), lambda t: bad if t == 2 else 0.1, "mine")]
@@ -158,12 +169,6 @@ def test_concat() -> None:
     assert same(both.select("c"), right)
     with pytest.raises(ValueError, match=r"other.steps must be the same updates"):
         left.concat(History.collect(("c",), (0,), steps(8, 4, 1)))
-
-
-def test_relabel() -> None:
-    assert record().relabel(("x", "y", "z")).labels == ("x", "y", "z")
-    with pytest.raises(ValueError, match=r"History.seeds must be 2 seeds"):
-        record().relabel(("x", "y"))
 
 
 def test_to_frame() -> None:

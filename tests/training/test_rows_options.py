@@ -11,7 +11,8 @@ import torch
 
 from optviz import gradients
 from optviz.optimizers import SGD, Adam
-from optviz.training import EMA, EarlyStopping, Plateau, Run, iterate, train
+from optviz.schedules import Constant, Noam, Scaled, Warmup
+from optviz.training import EMA, EarlyStopping, Plateau, Run, iterate, rate_table, train
 from tests.training.kinds import (
     SMALL,
     Recorded,
@@ -184,11 +185,11 @@ def test_averages_see_every_update() -> None:
         (None, 5, {"seed": -1}, "seed must be whole numbers of at least 0, got -1"),
         (None, 5, {"seed": (1, 1)}, r"seed must be different seeds, got \(1, 1\)"),
         (None, 5, {"seed": ()}, r"seed must be one seed or several, got \(\)"),
-        (None, 5, {"params": {}}, r"params must be a mapping with 'weight1', got \[\]"),
+        (None, 5, {"params": {}}, r"params must be a mapping with the names \['weight1', .*, got \[\]"),
         (
             None,
             5,
-            {"params": {"weight1": np.zeros((3, 3))}},
+            {"params": SMALL.init(np.random.default_rng(0)) | {"weight1": np.zeros((3, 3))}},
             r"params\['weight1'\] must be of shape \(12, 64\) or \(1, 12, 64\), got \(3, 3\)",
         ),
         (
@@ -197,6 +198,14 @@ def test_averages_see_every_update() -> None:
             {"monitors": [EarlyStopping("test_loss")]},
             "EarlyStopping.metric must be one of .*test_loss",
         ),
+        (
+            [Run(SGD(), Scaled(Warmup(Constant(0.1), 6), 0.5))],
+            5,
+            {},
+            r"Warmup\.steps must be at most the run's 5 updates, got 6",
+        ),
+        ([Run(SGD(), Noam(0.1, 6))], 5, {}, r"Noam\.warmup must be at most the run's 5 updates, got 6"),
+        (None, 5, {"params": {"foo": 1}}, r"params must be a mapping with the names \['weight1', .*'foo'"),
         ([Run(SGD(), lambda t: -1.0, "up")], 5, {}, "rate of 'up' at update 0 must be a finite number"),
         (
             [Run(SGD(), 0.1, extra=(("smoothing", 0.1),)), Run(SGD(), 0.1)],
@@ -216,6 +225,8 @@ def test_bad_values_are_named_before_training(runs: Any, steps: Any, options: An
     [
         ([SGD()], {}, "runs must be a sequence of Run objects, got .SGD"),
         (Run(SGD(), 0.1), {}, "runs must be a sequence of Run objects, got Run"),
+        (3, {}, "runs must be a sequence of Run objects, got 3"),
+        (None, {"params": 3}, "params must give a mapping name -> array, got 3"),
         (None, {"seed": "one"}, "seed must be a whole number or several, got 'one'"),
         (None, {"seed": 1.5}, "seed must be a whole number or several, got 1.5"),
         (None, {"monitors": [EarlyStopping]}, "monitors must be monitors like EarlyStopping"),
@@ -224,6 +235,38 @@ def test_bad_values_are_named_before_training(runs: Any, steps: Any, options: An
 def test_bad_kinds_are_named_before_training(runs: Any, options: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         iterate(SMALL, [Run(SGD(), 0.1)] if runs is None else runs, 5, **options)
+
+
+@pytest.mark.parametrize("problem", [None, "digits", SMALL.data, type(SMALL)])
+def test_what_is_no_problem_is_named(problem: Any) -> None:
+    with pytest.raises(TypeError, match="problem must be a Problem"):
+        iterate(problem, [Run(SGD(), 0.1)], 5)
+
+
+def test_a_warm_up_may_fill_the_run() -> None:
+    assert rate_table([Run(SGD(), Warmup(Constant(0.1), 5))], 5)[0, -1] == 0.1
+
+
+@pytest.mark.parametrize(("runs", "steps", "name"), [([], 5, "runs"), ([Run(SGD(), 0.1)], 0, "steps")])
+def test_a_table_of_nothing_is_refused(runs: Any, steps: int, name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        rate_table(runs, steps)
+
+
+def test_runs_may_come_from_a_generator() -> None:
+    assert train(SMALL, (Run(SGD(), lr) for lr in (0.1, 0.2)), 3)["loss"].shape == (2, 3)
+
+
+@every_problem
+@pytest.mark.parametrize("name", ["view", "grads"])
+def test_maps_are_taken_by_name(problem: Callable[[], Any], name: str) -> None:
+    one, runs = problem(), [Run(SGD(0.9), 0.1), Run(Adam(), 0.01)]
+    turned = {name: lambda values: dict(reversed(values.items()))}
+    plain, mapped = train(one, runs, 5), train(one, runs, 5, **turned)
+    for k in range(2):
+        assert_same_row(plain, k, mapped, k)
+    with pytest.raises(ValueError, match=f"{name} must be a mapping with the names"):
+        train(one, runs, 5, **{name: lambda values: {}})
 
 
 def test_an_unknown_extra_is_named() -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from optviz import losses, optimizers
-from optviz.schedules import Cosine, Linear
+from optviz.schedules import Constant, Cosine, Linear, Warmup
 from optviz.training.monitors import EMA, EarlyStopping, Plateau
 from optviz.training.trainer import Diverged, Trainer
 
@@ -467,6 +467,9 @@ BAD_DATA = [
     (iter([(X, Y)]), ValueError, "train must be iterable once an epoch"),
     ([], ValueError, "train must be at least one batch"),
     ([(X, Y, Y)], TypeError, r"train must give batches \(X, y\)"),
+    ((X[:, :3], Y), ValueError, r"train must fit the model and the loss, got X of shape \(70, 3\) and y of"),
+    ([(X[:, :3], Y)], ValueError, r"train must fit the model and the loss, got batches of a list"),
+    ((X, Y + 9), ValueError, r"train\.y must be below 3, the outputs of the model, got 1\d"),
     ([(X, Y[:3])], ValueError, "train batch must be as many targets as examples"),
 ]
 
@@ -475,6 +478,30 @@ BAD_DATA = [
 def test_bad_data_are_named(data, kind, words):
     with pytest.raises(kind, match=words):
         trainer_of().fit(data, epochs=1, progress=False)
+
+
+def test_validation_data_that_do_not_fit_are_named():
+    for val, words in (
+        ((X[:, :3], Y), r"val must fit the model and the loss"),
+        ((X, Y + 9), r"val\.y must be below 3, the outputs of the model, got 1\d"),
+    ):
+        trainer = trainer_of(loss=torch.nn.CrossEntropyLoss())
+        with pytest.raises(ValueError, match=words):
+            trainer.fit((X, Y), val, epochs=1, progress=False)
+        assert not trainer.model._forward_hooks
+
+
+def test_labels_are_looked_at_only_where_the_loss_takes_classes():
+    counts = Y + 9
+    trainer = trainer_of(schedule=1e-3, loss=lambda output, y: (output.sum(1) - y).square().mean())
+    trainer.fit((X, counts), epochs=1, progress=False)
+
+
+def test_a_warm_up_longer_than_the_training_is_refused():
+    trainer = trainer_of(schedule=Warmup(Constant(0.1), 50))
+    with pytest.raises(ValueError, match=r"Warmup\.steps must be at most the run's 10 updates, got 50"):
+        trainer.fit((X, Y), epochs=2, progress=False)
+    trainer.fit((X, Y), epochs=10, progress=False)
 
 
 def test_bad_counts_are_named():
