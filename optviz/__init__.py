@@ -6,9 +6,9 @@ torch nor matplotlib nor ipywidgets.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from optviz._lazy import lazy
 from optviz._version import __version__
 
 if TYPE_CHECKING:
@@ -92,15 +92,4 @@ __all__ = [
     "widgets",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return import_module(f"optviz.{name}")
-    if name in _HOMES:
-        value = globals()[name] = getattr(import_module(_HOMES[name]), name)
-        return value
-    raise AttributeError(f"module 'optviz' has no attribute {name!r}; see dir(optviz)")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, {room: f"optviz.{room}" for room in _ROOMS} | _HOMES)

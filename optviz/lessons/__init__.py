@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from optviz._lazy import lazy
 
 if TYPE_CHECKING:
     from optviz.lessons.checking import check
@@ -39,13 +40,4 @@ _HOME = {  # no module has the name of a function: importing it would hide the f
     **dict.fromkeys(("Choice", "Exercise", "Mistake", "Question", "Verdict"), "material"),
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, {name: f"{__name__}.{home}" for name, home in _HOME.items()})

@@ -5,8 +5,9 @@ The controllers know nothing of ipywidgets; ``show`` puts one on the page.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from optviz._lazy import lazy
 
 if TYPE_CHECKING:
     from optviz.widgets.explorer import Explorer
@@ -18,13 +19,4 @@ _HOMES = {"Explorer": "explorer", "Panel": "panel", "schedule_lab": "schedule_ex
 
 __all__ = ["Explorer", "Panel", "schedule_lab", "show"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, {name: f"{__name__}.{home}" for name, home in _HOMES.items()})
