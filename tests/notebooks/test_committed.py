@@ -1,4 +1,4 @@
-"""What every committed notebook holds to, seen without running it."""
+"""What every committed notebook holds to as a file; its parts are looked at in test_anatomy."""
 
 from __future__ import annotations
 
@@ -15,10 +15,6 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 LESSONS = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
 
-# The parts of a lesson's anatomy: what must stand in code, and what in a heading.
-IN_CODE = ("quiz(", "predict(", "show_source(", "check(")
-IN_HEADINGS = ("articles say", "exercise", "in production", "takeaways", "references")
-
 
 def load(path: Path) -> nbformat.NotebookNode:
     return nbformat.read(path, as_version=4)
@@ -33,32 +29,7 @@ def test_valid_and_named(path: Path) -> None:
     notebook = load(path)
     nbformat.validate(notebook)
     assert re.fullmatch(r"\d\d_[a-z0-9_]+", path.stem)
-    assert notebook.metadata.kernelspec.name == "python3"
-    about = notebook.metadata["optviz"]
-    assert 1 <= about["minutes"] <= 90
-    assert 10 <= len(about["teaches"]) <= 160
-    assert notebook.cells[0].source.startswith("# ")
-    ids = [cell.id for cell in notebook.cells]
-    assert len(ids) == len(set(ids))
-
-
-@LESSONS
-def test_executed_top_to_bottom(path: Path) -> None:
-    cells = code(path)
-    counts = [cell.execution_count for cell in cells]
-    assert counts == list(range(1, len(cells) + 1)), "run `make notebooks`"
-    for cell in cells:
-        assert cell.source.strip(), f"cell {cell.id} is empty"
-        assert all(output.output_type != "error" for output in cell.outputs), cell.source
-
-
-@LESSONS
-def test_small(path: Path) -> None:
-    assert path.stat().st_size <= 300_000
-    for cell in code(path):
-        assert len(cell.source.splitlines()) <= 15, (
-            f"too long for a lesson, move it to the package:\n{cell.source}"
-        )
+    assert all(cell.source.strip() for cell in notebook.cells), "a cell is empty"
 
 
 @LESSONS
@@ -78,16 +49,3 @@ def test_explorers_show_a_picture_without_a_kernel(path: Path) -> None:
 def test_address_is_the_one_in_pyproject(path: Path) -> None:
     notebook, url = load(path), readme.address()
     assert readme.with_address(load(path), path.name, url) == notebook, "run `make badges`"
-
-
-@LESSONS
-def test_anatomy(path: Path) -> None:
-    if path.stem.startswith("00"):
-        return  # the tour has its own, shorter form
-    source = "\n".join(cell.source for cell in code(path))
-    for part in IN_CODE:
-        assert part in source, f"no cell calls {part}…)"
-    text = "\n".join(cell.source for cell in load(path).cells if cell.cell_type == "markdown")
-    headings = "\n".join(line for line in text.splitlines() if line.startswith("#")).lower()
-    for part in IN_HEADINGS:
-        assert part in headings, f"no heading says {part!r}"
