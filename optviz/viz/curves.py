@@ -227,7 +227,7 @@ class Curves:
     def _reframe(self, frame: Frame) -> None:
         """Take over what differs from the last frame."""
         ax, old, self.frame = self.ax, self.frame, frame
-        if old is None or replace(old, ylim=frame.ylim, xlim=frame.xlim) != frame:
+        if old is None or _words(old) != _words(frame):
             ax.set_title(frame.title, loc="left", fontsize=10, fontweight="bold", color=INK)
             ax.set_xlabel(frame.xlabel, fontsize=9, color=INK)
             ax.set_ylabel(frame.ylabel, fontsize=9, color=INK)
@@ -248,6 +248,11 @@ class Curves:
             close = high - low < 1e-3 * max(abs(low), abs(high))  # needs more digits than fit
             plain = ScalarFormatter(useOffset=False) if close else brief
             axis.set_major_formatter(PercentFormatter(1, decimals=0) if frame.percent else plain)
+
+
+def _words(frame: Frame) -> tuple[Any, ...]:
+    """All of a frame but its limits."""
+    return frame.title, frame.xlabel, frame.ylabel, frame.log, frame.percent
 
 
 def curves(

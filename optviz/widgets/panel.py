@@ -138,14 +138,17 @@ class _Sheet:
         """
         key = (label.get_text(), label.get_color(), label.get_fontsize())
         if key not in self.stamps:
-            if len(self.stamps) > 500:
+            if len(self.stamps) >= 60:
                 self.stamps.clear()
             pixels = np.asarray(self.canvas.buffer_rgba())
             pixels[...] = 255
+            place = label.get_position()
+            label.set_y(0.5)  # the same letters wherever it is needed first
             self.figure.draw_artist(label)
             rows, columns = (np.flatnonzero((pixels[..., :3] < 255).any(axis=(2, axis))) for axis in (1, 0))
             found = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
             self.stamps[key] = (found, int(columns[0]), len(pixels) - _baseline(label) - float(rows[0]))
+            label.set_position(place)
         return self.stamps[key]
 
 

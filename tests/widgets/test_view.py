@@ -548,7 +548,7 @@ def test_two_hundred_random_moves_leave_nothing_behind() -> None:
             schedule_compute._memory.clear()
             assert at_start() == before
             objects.append(len(gc.get_objects()))
-    assert objects[-1] - objects[0] < 3_000, objects
+    assert objects[-1] - objects[1] < 3_000, objects  # the first hundred moves fill matplotlib's caches
 
 
 def test_swapping_kinds_frees_widgets() -> None:
