@@ -16,6 +16,12 @@ from optviz.evaluation import accuracy, holm, paired, seed_interval, verdict, wi
 # --- accuracy ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_label_without_a_logit_is_refused(label: int) -> None:
+    with pytest.raises(ValueError, match=rf"accuracy\.labels must be in 0 … 2, got {label}"):
+        accuracy(np.zeros((2, 3)), np.array([0, label]))
+
+
 def test_accuracy_is_scikit_learns():
     rng = np.random.default_rng(0)
     logits, labels = rng.normal(size=(3, 40, 5)), rng.integers(0, 5, 40)

@@ -27,7 +27,7 @@ def accuracy(predictions: Any, labels: Any) -> Any:
         diverged and gets NaN.
 
     Raises:
-        ValueError: if the shapes do not agree, or there is no example.
+        ValueError: if the shapes do not agree, there is no example, or a label has no logit.
 
     Example:
         >>> float(accuracy(np.array([[0.1, 2.0], [3.0, 0.0]]), np.array([1, 1])))
@@ -42,6 +42,8 @@ def accuracy(predictions: Any, labels: Any) -> Any:
     if predictions.dtype.kind == "f":
         ok = predictions.ndim >= 2 and predictions.shape[-2] == n and predictions.shape[-1] > 0
         require(ok, "accuracy.predictions", f"logits of shape ({n}, C) or (K, {n}, C)", predictions.shape)
+        low, high, most = int(labels.min()), int(labels.max()), predictions.shape[-1] - 1
+        require(low >= 0 and high <= most, "accuracy.labels", f"in 0 … {most}", low if low < 0 else high)
         lost = np.isnan(predictions).any(axis=(-2, -1))
         predictions = predictions.argmax(axis=-1)
     ok = predictions.ndim >= 1 and predictions.shape[-1] == n

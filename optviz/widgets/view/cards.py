@@ -30,14 +30,12 @@ class Card:
 
     Args:
         index: 0-based place, which gives the color.
-        entry: a configuration with one field of the kinds in the menu and knobs of its own.
-        label: name of the entry.
+        state: the whole state; its entry at ``index`` has one field of the kinds in the menu.
         spec: the menu.
-        state: the whole state.
+        words: texts.
         changed: called when a control has moved.
         swapped: called with a class when another kind is chosen.
         removed: called when the card is to go, or None if it must stay.
-        words: texts.
     """
 
     def __init__(
