@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import Any
 
@@ -133,7 +133,8 @@ class Session:
 
     def _update(self, batches: list[Any]) -> None:
         lr = self._set_rate()
-        with _explained(self.trainer, self.train, "train", self.t + self.skipped == 0):
+        first = self.t + self.skipped == 0
+        with _explained(self.trainer, self.train, "train") if first else nullcontext():
             loss, applied = self.trainer.update(batches)
         self.pending.append((applied, loss))
         if not applied:
@@ -167,7 +168,7 @@ class Session:
         self.drain()
         metrics = {}
         if self.val is not None:
-            with _explained(self.trainer, self.val, "val", self.epoch == 0):
+            with _explained(self.trainer, self.val, "val") if self.epoch == 0 else nullcontext():
                 metrics = self.trainer.measure(self.val, "validation_")
         self.epoch, self.used = self.epoch + 1, 0
         step = self.step(metrics)
@@ -323,8 +324,8 @@ class Session:
 
 
 @contextmanager
-def _explained(trainer: Any, data: Feed, name: str, first: bool) -> Iterator[None]:
-    """The first time, say under the name of the argument what does not fit the model or the loss.
+def _explained(trainer: Any, data: Feed, name: str) -> Iterator[None]:
+    """Say under the name of the argument what does not fit the model or the loss.
 
     A label that the model has no output for is found before the loss sees it, which on a GPU either goes
     unnoticed or spoils the whole process.
@@ -332,9 +333,6 @@ def _explained(trainer: Any, data: Feed, name: str, first: bool) -> Iterator[Non
     Raises:
         ValueError: naming the argument, and what torch said.
     """
-    if not first:
-        yield
-        return
 
     def look(module: Any, inputs: Any, output: Any) -> None:
         if getattr(output, "ndim", 0) == 2:
