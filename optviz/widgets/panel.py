@@ -43,6 +43,11 @@ class Picture:
     key: Any = None
     hold: bool = False
 
+    @property
+    def empty(self) -> bool:
+        """Whether no line has anything to show yet."""
+        return not any(np.isfinite(line.y).any() for line in self.lines if not line.ghost)
+
 
 class Panel:
     """One persistent figure for curves, drawn fast while moving and sharp at rest.

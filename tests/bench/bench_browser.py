@@ -35,7 +35,8 @@ view = widgets.schedule_lab(s.Constant(0.3), s.Cosine(0.3, 280), s.StepDecay(0.3
 view
 """
 OURS = Target("optviz", ".optviz-page .optviz-card-0 .optviz-field-lr", "img.optviz-panel-rates")
-LOSS = Target("loss", ".optviz-page .optviz-card-0 .optviz-field-lr", "img.optviz-panel-loss")
+# A shared control: each move trains all eight networks anew, where a card's own slider trains one.
+LOSS = Target("loss", ".optviz-page .optviz-shared-noise", "img.optviz-panel-loss")
 INTERACT = Target("interact", ".toy-interact-slider", ".toy-interact")
 ECHO = Target("echo", ".toy-echo", ".toy-echo-label", "text")
 
@@ -46,7 +47,7 @@ from ipywidgets.widgets.widget import _instances
 def _with(name):
     return next(w for w in _instances.values() if name in getattr(w, "_dom_classes", ()))
 _moves, _pictures = [], []
-_with("optviz-field-lr")._trait_notifiers["value"]["change"].insert(
+_with("optviz-shared-noise")._trait_notifiers["value"]["change"].insert(
     0, lambda change: _moves.append(_time.time()))
 _with("optviz-panel-loss").observe(lambda change: _pictures.append(_time.time()), "value")
 """

@@ -9,6 +9,7 @@ from typing import Any
 
 __all__ = ["Live"]
 
+GIVE_WAY = 0.012  # seconds in which the kernel's other thread sends the picture, and the page draws it
 FIRST = 0.008  # seconds of computing before a move counts as dealt with
 PAUSE = 0.15  # seconds without a move until the sharp pictures are drawn, which takes as long
 SLICE = 0.025  # seconds of computing between two pictures
@@ -21,7 +22,8 @@ class Live:
 
     Args:
         stream: () -> generator of results; what comes first should cost next to nothing.
-        step: draws a little of what is new, fast.
+        step: (trained) -> draws a little of what is new, fast; False: only what needs no training. It
+            says whether it drew anything.
         rest: -> iterator that draws everything, sharp, panel after panel.
         failed: called with an exception of the computation.
         wait: () -> seconds to wait for further moves before computing.
@@ -32,7 +34,7 @@ class Live:
     def __init__(
         self,
         stream: Callable[[], Iterator[Any]],
-        step: Callable[[], None],
+        step: Callable[[bool], bool],
         rest: Callable[[], Iterator[Any]],
         failed: Callable[[Exception], None],
         wait: Callable[[], float],
@@ -62,15 +64,13 @@ class Live:
         try:
             stream = self.stream()
             next(stream, None)
-            self.step()
-            time.sleep(
-                0.001
-            )  # lets go of the interpreter, so that the kernel's other thread sends the picture
+            if self.step(False):
+                time.sleep(GIVE_WAY)
             if not self.wait():
                 start = time.perf_counter()
                 while time.perf_counter() - start < FIRST and next(stream, None) is not None:
                     pass
-                self.step()
+                self.step(True)
         except Exception as error:
             self.failed(error)
             return
@@ -98,10 +98,10 @@ class Live:
             last = time.perf_counter()
             for _ in stream:
                 if time.perf_counter() - last >= SLICE:
-                    self.step()
+                    self.step(True)
                     await asyncio.sleep(0.001)
                     last = time.perf_counter()
-            self.step()
+            self.step(True)
             await asyncio.sleep(PAUSE)
             for _ in self.rest():
                 await asyncio.sleep(0.001)

@@ -246,23 +246,25 @@ class Page(w.VBox):
 
     # pictures and words
 
-    def _step(self) -> None:
+    def _step(self, trained: bool) -> bool:
         """Draw the next panel that has something new: one a slice, so that no slice takes long."""
-        pictures = self.explorer.pictures()
+        pictures, drew = self.explorer.pictures(), False
         order = [*pictures][self.turn :] + [*pictures][: self.turn]
         for name in order:
             picture = pictures[name]
-            if picture.key is None or picture.key != self.drawn.get(name):
+            new = (trained and picture.key is None) or picture.key != self.drawn.get(name)
+            if new and not picture.empty:  # rather the last curves than none
                 held = self.frames.get(name)
                 if picture.hold and held is not None and held.xlim == picture.frame.xlim:
                     picture = replace(picture, frame=held)
                 self.images[name].value = self.explorer.panels[name].draw(picture, moving=True)
                 self.drawn[name] = picture.key
-                self.turn = ([*pictures].index(name) + 1) % len(pictures)
+                self.turn, drew = ([*pictures].index(name) + 1) % len(pictures), True
                 break
         self.add_class("optviz-stale")  # the words are still about the last finished pictures
         if self.explorer.result.seconds > 0.4:  # nobody reads what is over sooner
             self._progress(self.explorer.result.note)
+        return drew
 
     def _rest(self) -> Iterator[str]:
         """Draw every panel sharp and complete, then the words."""
