@@ -18,6 +18,7 @@ from optviz.lessons.material import Exercise, Mistake, Verdict
 
 __all__ = ["check"]
 
+CRASHED = "The last words are Python's own. Repair this first, then check again."
 RIGHT = 1e-6  # relative and absolute difference that still counts as right (PyTorch's float32 passes)
 Outcome = tuple[float, ...] | str  # the numbers that came back, or what happened instead
 _tries: Counter[tuple[str, str]] = Counter()  # how often each mistake was made in this session
@@ -114,6 +115,8 @@ def _hinted(
         (c, s, r) for c, s, r in zip(task.cases, seen, right, strict=True) if not _same([s], [r])
     )
     mistake, hints = (known.name, known.hints) if known else (_strange(got), task.hints)
+    if isinstance(got, str) and known is None:  # a crash says nothing about the idea: the error is the hint
+        return Verdict(False, mistake, "", task.id, f"{_where(task, name, case, got, want)} {CRASHED}")
     _tries[task.id, mistake] += 1
     level = min(_tries[task.id, mistake], 3)
     lines = [f"Hint {n}: {hint}" for n, hint in enumerate(hints[:level], 1)]
@@ -130,7 +133,8 @@ def _where(task: Exercise, name: str, case: tuple[Any, ...], got: Outcome, want:
     if isinstance(got, str):
         return f"{name}({inputs}) raised {got}."
     if isinstance(want, str) or len(got) != len(want):
-        return f"With {inputs} there were {len(got)} values where {len(want)} are right."
+        right = "1 is" if len(want) == 1 else f"{len(want)} are"
+        return f"With {inputs} there were {len(got)} values where {right} right."
     at = next(i for i in range(len(got)) if not _same([got[i : i + 1]], [want[i : i + 1]]))
     which = f"value {at} of " if len(got) > 1 else ""
     return f"{which}{name}({inputs}) is {got[at]:.6g}, and {want[at]:.6g} is right."
@@ -165,7 +169,7 @@ def _outcome(task: Exercise, fn: Callable[..., Any], case: tuple[Any, ...], name
         )
     try:
         return _numbers(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         kind = type(value).__name__
         raise _Unusable(
             "returns no number", f"{name} must return a number, got {kind} {value!r:.60}"
@@ -180,6 +184,8 @@ def _numbers(value: Any) -> tuple[float, ...]:
     """A number, a 0-d or one-element array or tensor, or (from ``measure``) a sequence of numbers."""
     if isinstance(value, bool | str | bytes | complex):
         raise TypeError
+    if isinstance(value, int):  # of any length
+        return (float(value),)
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     array = np.asarray(value)

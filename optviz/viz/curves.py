@@ -241,7 +241,10 @@ class Curves:
         axis, brief = self.ax.yaxis, FuncFormatter(lambda value, _: short(value))
         if frame.log:
             axis.set_major_formatter(brief)
-            axis.set_minor_formatter(FuncFormatter(lambda v, _: ""))
+            few = frame.ylim[1] < 30 * frame.ylim[0]  # one power of ten alone is no scale: 2 and 5 beside it
+            axis.set_minor_formatter(
+                FuncFormatter(lambda v, _: short(v) if few and f"{v:e}"[0] in "25" else "")
+            )
         else:
             axis.set_major_locator(MaxNLocator(6))
             low, high = frame.ylim

@@ -21,13 +21,18 @@ COMMON = {
     "save_tip": "Write the pictures (PNG, SVG) and the data (CSV) into the folder of this notebook",
     "saved": "Saved {files} in {folder}.",
     "stopped": "Stopped after {seconds}. Move a slider to train again.",
-    "copied": "Select and copy (Ctrl-C):",
+    "no_verdict": "No verdict: stopped before the end.",
+    "copied": "Select and copy (Ctrl-C).",
     "shared": "data · network · training",
     "custom": "own",
 }
 
 SCHEDULE_LAB = COMMON | {
     "file": "learning-rate-schedules",
+    "copied": (
+        "Select and copy (Ctrl-C). In a new notebook, first: from optviz import problems, schedule_lab; "
+        "from optviz.optimizers import *; from optviz.schedules import *"
+    ),
     "title": "Learning-rate schedules, live",
     "cards": "schedules",
     "item": "a schedule",
@@ -45,7 +50,7 @@ SCHEDULE_LAB = COMMON | {
     "tuned": "Own best peak rate of {count} tried, by validation loss: {found}.",
     "edge": " At the edge of the range tried: {labels}.",
     "done": "{seconds}: trained {fresh} networks × {steps} updates",
-    "remembered": ", remembered {known}",
+    "remembered": ", remembered {known} from before",
     "diverged": "{label} (diverged)",
     "band": ", band: 95 % interval",
 }

@@ -86,6 +86,8 @@ GUARDS = [
     (lambda t, steps, lr: 1j, "returns no number", "complex"),
     (lambda t, steps, lr: True, "returns no number", "bool"),
     (lambda t, steps, lr: {"lr": lr}, "returns no number", "dict"),
+    (lambda t, steps, lr: 10**30, "wrong values", "1e+30"),
+    (lambda t, steps, lr: 10**400, "returns no number", "int"),
     (lambda t, steps: 0.1, "wrong arguments", "(t, steps, lr)"),
     (lambda: 0.1, "wrong arguments", "3 arguments"),
     (0.25, "not a function", "without brackets"),
@@ -93,6 +95,13 @@ GUARDS = [
     (lambda t, steps, lr: lr / (steps - steps), "raises ZeroDivisionError", "division"),
     (lambda t, steps, lr: 0.123, "wrong values", "is right"),
 ]
+
+
+def test_a_crash_gets_no_hint_about_the_idea():
+    for _ in range(3):
+        verdict = check("04.warmup", wrong_name)
+        assert verdict.hint == ""
+        assert "Repair this first" in verdict.detail
 
 
 @pytest.mark.parametrize(("fn", "mistake", "words"), GUARDS)

@@ -232,6 +232,19 @@ def untrained(optimizer, gradients, epochs, updates):
         gradients()
 
 
+def blind(optimizer, gradients, epochs, updates):
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs * updates)
+    for _ in range(epochs * updates):
+        optimizer.step()
+        scheduler.step()
+
+
+def test_a_loop_without_gradients_is_told_so():
+    verdict = check("04.audit", blind)
+    assert not verdict.passed
+    assert "gradients() must be called" in verdict.detail
+
+
 def test_loops_written_by_hand_are_named():
     assert check("04.audit", half_faulty).mistake == loops.UNIT
     assert check("04.audit", consumed).mistake == loops.DRAWN

@@ -233,10 +233,12 @@ class Page(w.VBox):
             self._repaint()
             took = human_seconds(self.explorer.result.seconds)
             self.status.value = html.escape(self.explorer.words["stopped"].format(seconds=took))
+            self.verdict.value = html.escape(self.explorer.words["no_verdict"])
 
     def _copy(self) -> None:
         self.code.value = self.explorer.code(self.explorer.state)
         self.code.layout.display = ""
+        self.status.value = html.escape(self.explorer.words["copied"])
 
     def _save(self) -> None:
         files = self.explorer.save()

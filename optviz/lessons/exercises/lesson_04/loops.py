@@ -126,12 +126,26 @@ def applied_rates(fn: Callable[..., Any], case: tuple[int, int]) -> list[float]:
     Returns:
         One rate for each call of ``optimizer.step()``.
 
+    Raises:
+        RuntimeError: if an update was to be made without new gradients.
+
     Example:
         >>> applied_rates(repaired, (1, 2))
         [0.1, 0.05]
     """
-    optimizer, gradients, rates = *_small_problem(), []
-    optimizer.register_step_pre_hook(lambda opt, *_: rates.append(float(opt.param_groups[0]["lr"])))
+    (optimizer, compute), rates, fresh = _small_problem(), [], [False]
+
+    def gradients() -> None:
+        compute()
+        fresh[0] = True
+
+    def note(opt: Any, *_: Any) -> None:
+        if not fresh[0]:
+            raise RuntimeError("gradients() must be called before each optimizer.step()")
+        rates.append(float(opt.param_groups[0]["lr"]))
+        fresh[0] = False
+
+    optimizer.register_step_pre_hook(note)
     fn(optimizer, gradients, *case)
     return rates
 

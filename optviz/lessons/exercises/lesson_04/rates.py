@@ -15,6 +15,11 @@ _RUN = tuple(
     for t in range(n + 4)
 )
 _DROPS = tuple((t, 0.1, 10, 0.5) for t in range(36)) + tuple((t, 1.0, 3, 0.1) for t in range(13))
+_FLOORLESS = (
+    ("ends too late", lambda t, steps, lr, floor: lr * (1 + cos(pi * min(t / steps, 1))) / 2),
+    ("rises again after the end", lambda t, steps, lr, floor: lr * (1 + cos(pi * t / (steps - 1))) / 2),
+    ("ends too late and rises again", lambda t, steps, lr, floor: lr * (1 + cos(pi * t / steps)) / 2),
+)
 
 WARMUP = Exercise(
     id="04.warmup",
@@ -35,6 +40,15 @@ WARMUP = Exercise(
                 "What does the first update do with your rate?",
                 "At t = 0 the rate is 0, so one update is computed and thrown away.",
                 "Count from one inside the fraction: (t + 1) / steps.",
+            ),
+        ),
+        Mistake(
+            "starts at zero and never stops rising",
+            lambda t, steps, lr: lr * t / steps,
+            (
+                "There are two things to look at: the first update, and those after the warm-up.",
+                "At t = 0 the rate is 0, and for t > steps it is above lr.",
+                "The fraction is min((t + 1) / steps, 1).",
             ),
         ),
         Mistake(
@@ -168,6 +182,18 @@ COSINE = Exercise(
                 "At the end you get 0.",
                 "floor + (lr - floor) * wave.",
             ),
+        ),
+        *(
+            Mistake(
+                f"floor ignored, and {more}",
+                does,
+                (
+                    "There is more than one thing to look at. Does your answer depend on floor?",
+                    "At t = steps − 1 the rate should be the floor, and it should stay there.",
+                    "u = min(t / (steps - 1), 1); the rate is floor + (lr - floor) * (1 + cos(π·u)) / 2.",
+                ),
+            )
+            for more, does in _FLOORLESS
         ),
         Mistake(
             "floor cuts the curve off",
@@ -310,6 +336,15 @@ DROP = Exercise(
                 "What happens at epoch 2·every?",
                 "A comparison can only say yes or no; drops have to be counted.",
                 "Count them: epoch // every, as the power of factor.",
+            ),
+        ),
+        Mistake(
+            "forgets the drop at the next epoch",
+            lambda epoch, lr, every, factor: lr * factor if epoch % every == 0 else lr,
+            (
+                "What is your rate at epoch 0, and at epoch every + 1?",
+                "Your rate is lower in single epochs only; afterwards it is lr again.",
+                "Count the drops so far: epoch // every, as the power of factor.",
             ),
         ),
         Mistake(
