@@ -263,7 +263,7 @@ def _under_any_plan(actual: np.ndarray, nominal: Any, end: int | None) -> list[F
     if actual[0] == 0 and np.any(actual != 0) and not planned_zero:
         idle = int(np.argmax(actual != 0))
         which = "first update ran" if idle == 1 else f"first {idle} updates ran"
-        text = f"The {which} at rate 0 and changed nothing: start a warm-up at (t + 1)/steps, not t/steps."
+        text = f"The {which} at rate 0 and changed nothing: a warm-up should start at (t + 1)/steps."
         found.append(Finding("zero_start", text, 0))
     if nominal is None and end is not None and len(actual) > end:
         after = actual[end - 1 :]
