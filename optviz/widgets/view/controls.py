@@ -25,7 +25,8 @@ _CSS = """
   align-self: center; }
 .optviz-page .optviz-remove { padding: 0 8px; flex: 0 0 auto; }
 .optviz-page .optviz-field-kind { min-width: 0; }
-.optviz-page .optviz-verdict .widget-html-content { line-height: 1.45; }
+.optviz-page .optviz-verdict .widget-html-content, .optviz-page .optviz-status .widget-html-content {
+  line-height: 1.45; }
 .optviz-page.optviz-stale .optviz-words { opacity: 0.35; }
 .optviz-page img { height: auto; }
 """

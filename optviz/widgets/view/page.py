@@ -278,6 +278,8 @@ class Page(w.VBox):
             yield name
         self.verdict.value = _verdict(self.explorer.verdict(result))
         self._progress(self.explorer.status(result))
+        if self.code.layout.display == "":  # code on show is that of the picture
+            self.code.value = self.explorer.code(self.explorer.state)
         self.remove_class("optviz-stale")
         for name, frame in self.frames.items():
             self.explorer.panels[name].prepare(frame)  # or the next move would wait for it
