@@ -27,6 +27,11 @@ class Maps(NamedTuple):
     grads: Map | None = None
     project: Projection | None = None
 
+    def of_rows(self, rows: Sequence[int]) -> Maps:
+        """The maps for some rows of a training: one that has ``of_rows`` itself is asked for its part."""
+        own: list[Any] = list(self)
+        return Maps(*(map.of_rows(list(rows)) if hasattr(map, "of_rows") else map for map in own))
+
 
 class Block:
     """Rows of one seed that are updated in lockstep; their weights are rows of one flat buffer (k, P)."""
@@ -258,7 +263,7 @@ def blocks(
                 _named("params", params, drawn)
             first = {n: _start(n, p, params, rows, len(runs) * len(seeds)) for n, p in drawn.items()}
             block = Block(problem, some, rows, first, problem.batches(order))
-            block.maps = maps
+            block.maps = maps.of_rows(block.rows)
             found.append(block)
     return found
 

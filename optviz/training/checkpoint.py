@@ -21,7 +21,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from optviz._files import write_atomic
+from optviz._files import ready_folder, write_atomic
 from optviz._knobs import require
 
 __all__ = ["Checkpoint", "load", "save"]
@@ -89,6 +89,27 @@ class Saver:
             _keep_previous(Path(self.plan.path), self.plan.previous)
             save(self.plan.path, tensors, meta)
             self.last, self.at = time.monotonic(), at
+
+
+def saver(session: Any, plan: str | os.PathLike[str] | Checkpoint | None, resume: bool) -> Saver | None:
+    """What saves a training; the ``session`` goes on from the file where ``resume`` allows.
+
+    Raises:
+        FileExistsError: if there is a checkpoint, and ``resume`` is off.
+        ValueError: if it is damaged or of another training, or ``resume`` is on without a plan.
+    """
+    if plan is None:
+        require(not resume, "checkpoint", "given when resume is on", None)
+        return None
+    plan = plan if isinstance(plan, Checkpoint) else Checkpoint(plan)
+    path = plan.existing()
+    if path is not None:
+        if not resume:
+            raise FileExistsError(f"checkpoint must be a new file unless resume=True, got {str(path)!r}")
+        sweep(plan.path)
+        session.load(path)
+    ready_folder(Path(plan.path).absolute().parent)
+    return Saver(plan)
 
 
 def save(path: str | os.PathLike[str], tensors: Mapping[str, Any], meta: Mapping[str, Any]) -> Path:

@@ -54,7 +54,9 @@ def iterate(
         grads: grads -> grads map before the update, such as ``gradients.clip_norm``.
         project: (params, lr) -> params map right after each update, such as a proximal step; weights are
             (k, *shape) and ``lr`` (k,) is the rate of the update. A problem may have such a function of its
-            own, which also gets the runs' extras: ``problem.project(params, lr, **extra)``.
+            own, which also gets the runs' extras: ``problem.project(params, lr, **extra)``. A map that holds
+            numbers for each of the K rows, such as ``prune.masked``, has a function ``of_rows(rows)`` that
+            gives the map of some of them, since rows of different seeds are updated apart.
         monitors: watch the steps; they may cut the rate of a row, stop it, or average its weights. The last
             ``Step`` has the weights that they end with. A row that was stopped costs nothing more: its
             weights stay, its rates, losses and metrics are NaN. (With ``view``, ``grads`` or ``project``,

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from optviz._files import ready_folder
 from optviz._knobs import require
 from optviz.schedules import Constant
 from optviz.training import checkpoint as ckpt
 from optviz.training._device import evaluating, find_device
 from optviz.training._feeds import Feed, TensorFeed, feed
 from optviz.training._progress import Bar, Interrupts
+from optviz.training._project import in_place, named
 from optviz.training._session import Session, planned_rates
 from optviz.training.convert import averaged, climbs, group_ratios, torch_optimizer
 from optviz.training.diverged import Diverged
@@ -55,9 +55,11 @@ class Trainer:
         clip_norm: largest norm of the whole gradient, None for no limit.
         accumulate: batches an update.
         batch: examples a batch (data given as batches keep theirs).
+        project: map name -> tensor to the same, such as ``prune.masked(masks)``: the weights go through it
+            now and right after every update. It is no part of a checkpoint; resuming wants an equal one.
 
     Raises:
-        TypeError: if model, optimizer, schedule or loss are not of their kinds.
+        TypeError: if model, optimizer, schedule, loss or project are not of their kinds.
         ValueError: if the device is not there, the precision unknown, a number out of range, a rule comes
             without a schedule, or the optimizer holds parameters of another model.
 
@@ -76,7 +78,7 @@ class Trainer:
     def __init__(
         self, model: torch.nn.Module, optimizer: Any, schedule: Any = None, *, loss: Any,
         device: str | torch.device = "auto", precision: str = "fp32", clip_norm: float | None = None,
-        accumulate: int = 1, batch: int = 64,
+        accumulate: int = 1, batch: int = 64, project: Any = None,
     ):  # fmt: skip
         if not isinstance(model, torch.nn.Module):
             raise TypeError(f"Trainer.model must be a torch.nn.Module, got {model!r}")
@@ -101,6 +103,11 @@ class Trainer:
         fits = precision != "fp16" or not climbs(self.optimizer)
         require(fits, "Trainer.precision", rule, precision)
         self.scaler = torch.amp.GradScaler(self.device.type) if precision == "fp16" else None
+        require(
+            project is None or not hasattr(self.optimizer, "eval"), "Trainer.project",
+            "None with a rule that keeps weights to test beside those it trains", project,
+        )  # fmt: skip
+        self.project, self._project = project, in_place(self.model, project)
         self._parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self._latest: Session | None = None
 
@@ -167,7 +174,7 @@ class Trainer:
             TypeError, ValueError: as in :meth:`steps`.
         """
         session = self._session(train, val, epochs, every, seed, monitors)
-        saver = _saver(session, checkpoint, resume)
+        saver = ckpt.saver(session, checkpoint, resume)
         with Interrupts() as interrupts, Bar(session, progress) as bar:
 
             def save() -> None:
@@ -203,15 +210,17 @@ class Trainer:
         """
         if climbs(self.optimizer):
             step: Any = self.optimizer.step
-            return step(lambda: self._gradients(batches)), True
-        total, scaler = self._gradients(batches), self.scaler
-        if scaler is None:
+            total, applied = step(lambda: self._gradients(batches)), True
+        elif self.scaler is None:
+            total, applied = self._gradients(batches), True
             self.optimizer.step()
-            return total, True
-        before = scaler.get_scale()
-        scaler.step(self.optimizer)
-        scaler.update()
-        return total, scaler.get_scale() >= before
+        else:
+            total, before = self._gradients(batches), self.scaler.get_scale()
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            applied = self.scaler.get_scale() >= before
+        self._project()
+        return total, applied
 
     def _gradients(self, batches: Sequence[tuple[Any, Any]]) -> torch.Tensor:
         """Put the clipped gradient of some batches into the parameters; returns their loss."""
@@ -304,6 +313,7 @@ class Trainer:
             "clip_norm": self.clip_norm,
             "accumulate": self.accumulate,
             "batch": self.batch,
+            "project": None if self.project is None else named(self.project),
         }
 
     def _backward(self, X: torch.Tensor, y: torch.Tensor, share: float) -> torch.Tensor:
@@ -372,21 +382,6 @@ def _schedule(schedule: Any) -> Any:
     if not callable(schedule) or isinstance(schedule, type):
         raise TypeError(f"Trainer.schedule must be a schedule or callable step -> rate, got {schedule!r}")
     return schedule
-
-
-def _saver(session: Session, plan: str | Path | ckpt.Checkpoint | None, resume: bool) -> ckpt.Saver | None:
-    if plan is None:
-        require(not resume, "checkpoint", "given when resume is on", None)
-        return None
-    plan = plan if isinstance(plan, ckpt.Checkpoint) else ckpt.Checkpoint(plan)
-    path = plan.existing()
-    if path is not None:
-        if not resume:
-            raise FileExistsError(f"checkpoint must be a new file unless resume=True, got {str(path)!r}")
-        ckpt.sweep(plan.path)
-        session.load(path)
-    ready_folder(Path(plan.path).absolute().parent)
-    return ckpt.Saver(plan)
 
 
 def _are_classes(output: torch.Tensor, y: torch.Tensor) -> bool:
