@@ -7,16 +7,19 @@ so that an update rule written for one run updates all of them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["axes", "column", "groups", "namespace", "stack"]
+from optviz._knobs import require
+
+__all__ = ["Of", "axes", "check_names", "chosen", "column", "groups", "namespace", "stack"]
 
 T = TypeVar("T")
+Of = tuple[str, ...] | list[str] | None  # names of parameters; None for all that have two or more axes
 
 
 def namespace(x: Any) -> ModuleType:
@@ -117,3 +120,40 @@ def axes(config: Any, p: Any) -> tuple[int, ...]:
         ((0, 1), (1,))
     """
     return tuple(range(1 if getattr(config, "_stacked", False) else 0, p.ndim))
+
+
+def chosen(params: Mapping[str, Any], of: Of, *, rows: bool) -> list[str]:
+    """Names of the parameters that are meant: those in ``of``, or all with two or more axes.
+
+    Biases, gains and shifts have one axis, so the default leaves them alone.
+
+    Args:
+        params: name → array, of one run or of K rows.
+        of: names, or None.
+        rows: whether the arrays have the leading axis of the rows.
+
+    Raises:
+        TypeError: if ``of`` is not a tuple or list of names.
+        ValueError: if a name is unknown, or no parameter has two axes.
+
+    Example:
+        >>> chosen({"weight1": np.zeros((3, 2)), "bias1": np.zeros(3)}, None, rows=False)
+        ['weight1']
+    """
+    if of is None:
+        found = [name for name, p in params.items() if p.ndim >= 2 + rows]
+        require(bool(found), "of", "names of parameters, since none here has two axes", list(params))
+        return found
+    check_names(of)
+    require(set(of) <= set(params), "of", f"among {list(params)}", tuple(of))
+    return list(of)
+
+
+def check_names(of: Of) -> None:
+    """Refuse what is no collection of names.
+
+    Raises:
+        TypeError: naming it.
+    """
+    if of is not None and not (isinstance(of, tuple | list) and all(isinstance(n, str) for n in of)):
+        raise TypeError(f"of must be a tuple of parameter names, got {of!r}")

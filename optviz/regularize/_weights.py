@@ -9,48 +9,11 @@ import numpy as np
 
 from optviz import _rows
 from optviz._knobs import require
+from optviz._rows import Of, check_names, chosen
 
-__all__ = ["Map", "Of", "changed", "chosen", "strengths"]
+__all__ = ["Map", "Of", "changed", "check_names", "chosen", "strengths"]
 
-Of = tuple[str, ...] | list[str] | None
 Map = Callable[[Mapping[str, Any], Any], dict[str, Any]]
-
-
-def chosen(params: Mapping[str, Any], of: Of, *, rows: bool) -> list[str]:
-    """Names of the parameters that are meant: those in ``of``, or all with two or more axes.
-
-    Biases, gains and shifts have one axis, so the default leaves them alone.
-
-    Args:
-        params: name → array, of one run or of K rows.
-        of: names, or None.
-        rows: whether the arrays have the leading axis of the rows.
-
-    Raises:
-        TypeError: if ``of`` is not a tuple or list of names.
-        ValueError: if a name is unknown, or no parameter has two axes.
-
-    Example:
-        >>> chosen({"weight1": np.zeros((3, 2)), "bias1": np.zeros(3)}, None, rows=False)
-        ['weight1']
-    """
-    if of is None:
-        found = [name for name, p in params.items() if p.ndim >= 2 + rows]
-        require(bool(found), "of", "names of parameters, since none here has two axes", list(params))
-        return found
-    check_names(of)
-    require(set(of) <= set(params), "of", f"among {list(params)}", tuple(of))
-    return list(of)
-
-
-def check_names(of: Of) -> None:
-    """Refuse what is no collection of names.
-
-    Raises:
-        TypeError: naming it.
-    """
-    if of is not None and not (isinstance(of, tuple | list) and all(isinstance(n, str) for n in of)):
-        raise TypeError(f"of must be a tuple of parameter names, got {of!r}")
 
 
 def strengths(value: Any, name: str, high: float = np.inf) -> np.ndarray:
