@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from optviz import activations, data, initializers, normalize, problems
-from optviz.models import MLP, SmallCNN
+from optviz.models import MLP, LeNet5, ResidualCNN, SmallCNN
 from optviz.optimizers import SGD
 from optviz.problems import Classification, convolutional, digits, from_module, mnist5k
 from optviz.training import Run, train
@@ -204,6 +204,19 @@ def test_convolutional_twin_of_a_problem() -> None:
     assert np.array_equal(twin.data.train.y, plain.labels)
     assert convolutional(digits(batch=48, label_noise=0.2)) is twin
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_any_network_on_the_images_of_a_problem() -> None:
+    plain, network = mnist5k(size=28, batch=48, label_noise=0.2), LeNet5(generator=torch.Generator())
+    twin = convolutional(plain, network)
+    assert twin.batch == 48
+    assert np.array_equal(twin.data.train.y, plain.labels)
+    assert twin.module is not network
+    assert twin.loss(twin.init(generator()), next(twin.batches(generator()))).item() > 1
+    with pytest.raises(ValueError, match="X must fit the module"):
+        convolutional(digits(), network)
+    with pytest.raises(ValueError, match="without dropout and running statistics"):
+        convolutional(digits(), ResidualCNN(size=8))
 
 
 @pytest.mark.parametrize(

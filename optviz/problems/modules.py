@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -62,8 +63,6 @@ class ModuleProblem:
 
     def init(self, generator: np.random.Generator) -> Params:
         """Weights drawn anew by every submodule's ``reset_parameters``; others keep what they have."""
-        import copy
-
         import torch
 
         fresh = copy.deepcopy(self.module).cpu()
@@ -107,15 +106,20 @@ class ModuleProblem:
         return {"validation_loss": loss.cpu().numpy(), "validation_accuracy": accuracy}
 
 
-@lru_cache(8)  # each holds the images as tensors
-def convolutional(problem: Classification) -> ModuleProblem:
-    """The small convolutional network on the images of another problem, with its batch and label noise.
+def convolutional(problem: Classification, network: torch.nn.Module | None = None) -> ModuleProblem:
+    """A convolutional network on the images of another problem, with its batch and label noise.
 
     Args:
         problem: what to take images, noisy labels and batch from.
+        network: takes flat rows or images and gives logits, such as ``models.LeNet5()``; every training draws
+            its weights anew. None for the small convolutional network of the lessons.
 
     Returns:
-        A problem that trains in torch; equal arguments share one as long as it is among the last 8.
+        A problem that trains in torch; without ``network`` equal arguments share one as long as it is among
+        the last 8.
+
+    Raises:
+        ValueError: as :func:`from_module`, if the network cannot be trained so.
 
     Example:
         >>> from optviz.problems import digits
@@ -123,16 +127,26 @@ def convolutional(problem: Classification) -> ModuleProblem:
         >>> sum(p.numel() for p in start.values())
         6090
     """
+    return _small(problem) if network is None else _on_images(problem, network)
+
+
+@lru_cache(8)  # each holds the images as tensors
+def _small(problem: Classification) -> ModuleProblem:
     import torch
 
     from optviz.models import SmallCNN
 
-    images = problem.data
-    channels, size, _ = images.shape
-    noisy = replace(images, train=replace(images.train, y=problem.labels))
+    channels, size, _ = problem.data.shape
     # Weights are drawn anew by `init`; a generator of its own leaves torch's global one alone.
-    network = SmallCNN(channels, size, images.classes, generator=torch.Generator())
-    return ModuleProblem(network, noisy, problem.batch)
+    network = SmallCNN(channels, size, problem.data.classes, generator=torch.Generator())
+    return _on_images(problem, network)
+
+
+def _on_images(problem: Classification, network: torch.nn.Module) -> ModuleProblem:
+    check_network(network)
+    images = problem.data
+    noisy = replace(images, train=replace(images.train, y=problem.labels))
+    return checked(ModuleProblem(copy.deepcopy(network).train(), noisy, problem.batch))
 
 
 def from_module(module: torch.nn.Module, X: Any, y: Any, batch: int = 64) -> ModuleProblem:
@@ -160,8 +174,14 @@ def from_module(module: torch.nn.Module, X: Any, y: Any, batch: int = 64) -> Mod
         >>> own.updates_per_epoch
         13
     """
-    import copy
+    check_network(module)
+    own = datasets.split(_array(X), _array(y))
+    check_batch(batch, len(own.train.y))
+    return checked(ModuleProblem(copy.deepcopy(module).train(), own, batch))
 
+
+def check_network(module: Any) -> None:
+    """Refuse what is no module, has no parameters, or behaves otherwise than a function of its parameters."""
     import torch
 
     if not isinstance(module, torch.nn.Module):
@@ -172,16 +192,20 @@ def from_module(module: torch.nn.Module, X: Any, y: Any, batch: int = 64) -> Mod
     ]
     held = random + [n for n, _ in module.named_buffers()]
     require(not held, "module", "without dropout and running statistics (Trainer takes those)", held)
-    own = datasets.split(_array(X), _array(y))
-    check_batch(batch, len(own.train.y))
-    problem = ModuleProblem(copy.deepcopy(module).train(), own, batch)
+
+
+def checked(problem: ModuleProblem) -> ModuleProblem:
+    """The problem, if its module takes the examples and gives as many logits as there are classes."""
+    import torch
+
+    data = problem.data
     try:
         with torch.no_grad():
             logits = problem.module(problem._train[0][:1])
     except RuntimeError as error:
-        raise ValueError(f"X must fit the module, got examples of shape {own.shape}: {error}") from error
-    shaped = logits.ndim == 2 and logits.shape[1] >= own.classes
-    require(shaped, "module's output", f"of shape (N, {own.classes} or more)", tuple(logits.shape))
+        raise ValueError(f"X must fit the module, got examples of shape {data.shape}: {error}") from error
+    shaped = logits.ndim == 2 and logits.shape[1] >= data.classes
+    require(shaped, "module's output", f"of shape (N, {data.classes} or more)", tuple(logits.shape))
     return problem
 
 
