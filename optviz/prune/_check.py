@@ -41,10 +41,15 @@ def prunable(params: Params, of: Of = None, name: str = "params") -> dict[str, A
     """
     if not isinstance(params, Mapping) or not all(hasattr(p, "ndim") for p in params.values()):
         raise TypeError(f"{name} must be a mapping name -> array or tensor, got {type(params).__name__}")
-    found = {each: params[each] for each in chosen(params, of, rows=False)}
+    found = {each: _plain(params[each]) for each in chosen(params, of, rows=False)}
     require(all(p.ndim >= 1 for p in found.values()), name, "arrays with an axis", list(found))
     _separate(found, name)
     return found
+
+
+def _plain(p: Any) -> Any:
+    """The numbers of a parameter, without the record that autograd keeps."""
+    return p.detach() if hasattr(p, "detach") else p
 
 
 def _separate(params: Params, name: str) -> None:

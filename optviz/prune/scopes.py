@@ -23,8 +23,9 @@ class Global:
     """All weights of the network compete: round(sparsity · N) of all N go, wherever they are.
 
     Example:
-        >>> mask({"a": np.array([[1.0, 2.0]]), "b": np.array([[3.0, 4.0]])}, 0.5, Global())["b"].tolist()
-        [[True, True]]
+        >>> scores = {"a": np.array([[1.0, 2.0, 3.0, 8.0]]), "b": np.array([[4.0, 9.0]])}
+        >>> [int(m.sum()) for m in mask(scores, 0.5, Global()).values()]
+        [1, 2]
 
     Reference: Blalock, Ortiz, Frankle and Guttag, 2020, arXiv:2003.03033, section 2.3.
     """
@@ -39,8 +40,9 @@ class Layer:
     """The weights of each layer compete among themselves: round(sparsity · n) of its n go in every layer.
 
     Example:
-        >>> mask({"a": np.array([[1.0, 2.0]]), "b": np.array([[3.0, 4.0]])}, 0.5, Layer())["b"].tolist()
-        [[False, True]]
+        >>> scores = {"a": np.array([[1.0, 2.0, 3.0, 8.0]]), "b": np.array([[4.0, 9.0]])}
+        >>> [int(m.sum()) for m in mask(scores, 0.5, Layer()).values()]
+        [2, 1]
 
     Reference: Blalock, Ortiz, Frankle and Guttag, 2020, arXiv:2003.03033, section 2.3.
     """
