@@ -19,7 +19,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_
 RUN := $(ONE_THREAD) PYTHONUNBUFFERED=1 $(PY)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint types unit notebooks-test browser notebooks bench portrait badges lessons doctor clean
+.PHONY: help lab test lint types unit notebooks-test browser notebooks studies bench portrait badges lessons doctor clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ browser: $(VENV)/.test ## run the tests in real headless Chromium
 notebooks: $(VENV)/.test ## execute all notebooks in place, then renew the README's lesson table
 	$(RUN) -m tests.notebooks.execute $(NOTEBOOKS)
 	$(PY) -m tests.readme lessons
+
+studies: $(VENV)/.test ## measure the long studies of the lessons anew (half an hour), then the README's table
+	$(RUN) -m optviz.lessons.studies $(STUDIES)
+	$(PY) -m tests.readme results
 
 bench: $(VENV)/.bench ## measure, and write the table into the README
 	$(RUN) -m tests.chromium

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from optviz.lessons.quizzes import quiz
     from optviz.lessons.session import setup
     from optviz.lessons.source import show_source
+    from optviz.lessons.studies import Study, study
 
 __all__ = [
     "Choice",
@@ -21,6 +22,7 @@ __all__ = [
     "Mistake",
     "OwnBest",
     "Question",
+    "Study",
     "Verdict",
     "check",
     "own_best",
@@ -28,6 +30,7 @@ __all__ = [
     "quiz",
     "setup",
     "show_source",
+    "study",
 ]
 
 _HOME = {  # no module has the name of a function: importing it would hide the function
@@ -36,6 +39,7 @@ _HOME = {  # no module has the name of a function: importing it would hide the f
     "quiz": "quizzes",
     "setup": "session",
     "show_source": "source",
+    **dict.fromkeys(("Study", "study"), "studies"),
     **dict.fromkeys(("OwnBest", "own_best"), "comparison"),
     **dict.fromkeys(("Choice", "Exercise", "Mistake", "Question", "Verdict"), "material"),
 }
