@@ -1,5 +1,31 @@
 """What trains in several phases, or many times over to choose between settings."""
 
+from optviz.recipes.criteria import OBD, Criterion, Magnitude, Movement, Random, Snip, Taylor, Wanda
+from optviz.recipes.pruning import one_shot, prune_iteratively
+from optviz.recipes.rounds import Later, Round
+from optviz.recipes.tickets import Control, NewStart, RandomMask, tickets
 from optviz.recipes.tuning import Span, Tuned, grid, random_search, successive_halving
 
-__all__ = ["Span", "Tuned", "grid", "random_search", "successive_halving"]
+__all__ = [
+    "OBD",
+    "Control",
+    "Criterion",
+    "Later",
+    "Magnitude",
+    "Movement",
+    "NewStart",
+    "Random",
+    "RandomMask",
+    "Round",
+    "Snip",
+    "Span",
+    "Taylor",
+    "Tuned",
+    "Wanda",
+    "grid",
+    "one_shot",
+    "prune_iteratively",
+    "random_search",
+    "successive_halving",
+    "tickets",
+]
