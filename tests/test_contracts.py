@@ -31,6 +31,7 @@ TECHNIQUES = (
     "optviz.surfaces",
     "optviz.normalize",
     "optviz.initializers",
+    "optviz.prune",
     "optviz.regularize",
     "optviz.data.augment",
     "optviz.data.preprocess",
@@ -42,6 +43,7 @@ CITED = (
     "optviz.surfaces",
     "optviz.normalize",
     "optviz.initializers",
+    "optviz.prune",
     "optviz.regularize",
     "optviz.landscapes",
 )

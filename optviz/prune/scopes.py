@@ -88,7 +88,7 @@ class Budget:
         >>> mask({"a": np.array([[1.0, 2.0]]), "b": np.array([[3.0, 4.0]])}, scope=Budget({"a": 0.5}))
         {'a': array([[False,  True]]), 'b': array([[ True,  True]])}
 
-    Reference: Han, Pool, Tran and Dally, 2015, arXiv:1506.02626, section 4 (its sensitivity scan).
+    Reference: Han, Pool, Tran and Dally, 2015, arXiv:1506.02626 (its sensitivity scan).
     """
 
     sparsities: Any
@@ -373,7 +373,7 @@ def sparsity(masks: Masks, params: Params | None = None, *, rows: bool = False) 
         >>> sparsity(masks), sparsity(masks, {"w": np.ones((2, 2)), "b": np.ones(4)})
         (0.5, 0.25)
 
-    Reference: Blalock, Ortiz, Frankle and Guttag, 2020, arXiv:2003.03033, section 5 (what to report).
+    Reference: Blalock, Ortiz, Frankle and Guttag, 2020, arXiv:2003.03033, section 2.4.
     """
     shapes = check_masks(masks, "sparsity.masks")
     unknown = [] if params is None else sorted(set(masks) - set(params))

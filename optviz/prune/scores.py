@@ -132,7 +132,7 @@ def taylor(params: Params, grads: Params, curvature: Params | None = None, of: O
         >>> taylor(w, g)["w"].item(), taylor(w, g, h)["w"].item()
         (1.0, 5.0)
 
-    Reference: Molchanov, Mallya, Tyree, Frosio and Kautz, 2019, arXiv:1906.10771, equations 7 and 8.
+    Reference: Molchanov, Mallya, Tyree, Frosio and Kautz, 2019, arXiv:1906.10771.
     """
     found = prunable(params, of, "taylor.params")
     agreeing(found, grads, "taylor.grads")
@@ -198,7 +198,7 @@ def fisher(grads: Sequence[Params]) -> Values:
         >>> fisher([{"w": np.array([1.0])}, {"w": np.array([3.0])}])["w"].item()
         5.0
 
-    Reference: Theis, Korshunova, Tejani and Huszár, 2018, arXiv:1801.05787, section 2.
+    Reference: Theis, Korshunova, Tejani and Huszár, 2018, arXiv:1801.05787.
     """
     unbroken(grads, "fisher.grads")
     for each in grads:
