@@ -231,6 +231,8 @@ def best(scores: Sequence[np.ndarray], shares: Sequence[float] | np.ndarray) -> 
 
 def _drop(scores: Sequence[np.ndarray], kept: Sequence[np.ndarray], count: int, cut: Any) -> None:
     """Write into ``kept`` which scores stay when ``count`` go, the largest of them being ``cut``."""
+    if cut == np.inf:  # infinite scores stay, even where a layer has too few others
+        count = sum(int(np.count_nonzero(s < cut)) for s in scores)
     for s, m in zip(scores, kept, strict=True):
         np.greater(s, cut, out=m)
     # scores equal to cut are gone too; those too many come back, the last ones first
