@@ -2,8 +2,11 @@
 
 from optviz.recipes.criteria import OBD, Criterion, Magnitude, Movement, Random, Snip, Taylor, Wanda
 from optviz.recipes.pruning import one_shot, prune_iteratively
+from optviz.recipes.ramps import Ramp, gradual
 from optviz.recipes.rounds import Later, Round
+from optviz.recipes.scans import Sensitivity, budget, sensitivity
 from optviz.recipes.tickets import Control, NewStart, RandomMask, tickets
+from optviz.recipes.trials import Trial, try_out
 from optviz.recipes.tuning import Span, Tuned, grid, random_search, successive_halving
 
 __all__ = [
@@ -14,18 +17,25 @@ __all__ = [
     "Magnitude",
     "Movement",
     "NewStart",
+    "Ramp",
     "Random",
     "RandomMask",
     "Round",
+    "Sensitivity",
     "Snip",
     "Span",
     "Taylor",
+    "Trial",
     "Tuned",
     "Wanda",
+    "budget",
+    "gradual",
     "grid",
     "one_shot",
     "prune_iteratively",
     "random_search",
+    "sensitivity",
     "successive_halving",
     "tickets",
+    "try_out",
 ]
