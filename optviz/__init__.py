@@ -46,9 +46,11 @@ if TYPE_CHECKING:
         loss_lab,
         normalization_lab,
         optimizer_race,
+        pruning_lab,
         regularization_lab,
         schedule_lab,
         show,
+        ticket_lab,
     )
 
 _ROOMS = (
@@ -91,10 +93,12 @@ _HOMES = {
     "regularization_lab": "optviz.widgets",
     "optimizer_race": "optviz.widgets",
     "predict": "optviz.lessons",
+    "pruning_lab": "optviz.widgets",
     "quiz": "optviz.lessons",
     "schedule_lab": "optviz.widgets",
     "show": "optviz.widgets",
     "show_source": "optviz.lessons",
+    "ticket_lab": "optviz.widgets",
     "train": "optviz.training",
 }
 
@@ -137,6 +141,7 @@ __all__ = [
     "show",
     "show_source",
     "surfaces",
+    "ticket_lab",
     "train",
     "training",
     "viz",

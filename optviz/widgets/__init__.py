@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from optviz.widgets.losses import loss_lab
     from optviz.widgets.normalization import normalization_lab
     from optviz.widgets.panel import Panel
+    from optviz.widgets.pruning import pruning_lab
     from optviz.widgets.race import optimizer_race
     from optviz.widgets.regularization import regularization_lab
     from optviz.widgets.schedule_explorer import schedule_lab
+    from optviz.widgets.tickets import ticket_lab
     from optviz.widgets.view import show
 
 _HOMES = {
@@ -30,10 +32,12 @@ _HOMES = {
     "landscape_lab": "landscape",
     "loss_lab": "losses",
     "normalization_lab": "normalization",
+    "pruning_lab": "pruning",
     "regularization_lab": "regularization",
     "optimizer_race": "race",
     "schedule_lab": "schedule_explorer",
     "show": "view",
+    "ticket_lab": "tickets",
 }
 
 __all__ = [
@@ -45,9 +49,11 @@ __all__ = [
     "loss_lab",
     "normalization_lab",
     "optimizer_race",
+    "pruning_lab",
     "regularization_lab",
     "schedule_lab",
     "show",
+    "ticket_lab",
 ]
 
 __getattr__, __dir__ = lazy(__name__, {name: f"{__name__}.{home}" for name, home in _HOMES.items()})

@@ -49,6 +49,7 @@ LABS = {
     "normalization": Case("normalization_lab()", "card-3 .optviz-field-std", "shared-steps"),
     "race": Case("optimizer_race()", "card-0 .optviz-field-lr", "shared-digits_steps"),
     "regularization": Case("regularization_lab()", "card-1 .optviz-field-strength", "shared-steps"),
+    "ticket": Case("ticket_lab()", "shared-lr", "shared-steps"),
 }
 
 

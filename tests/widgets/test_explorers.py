@@ -83,6 +83,11 @@ LABS = {
         inert=("warm",),  # none of the first cards is that short of a warm-up
         slow=("tuned", "data"),
     ),
+    "ticket": Case(
+        lambda: widgets.ticket_lab(rounds=3, steps=20, seeds=2),
+        "from optviz import ticket_lab; from optviz.optimizers import *; from optviz.prune import Global, Layer",
+        slow=("data",),
+    ),
     "toy-bowl": Case(lambda: toy_labs.bowl_lab(steps=20), TOYS, inert=("heavy",)),  # a switch for show
     "toy-rules": Case(lambda: toy_labs.rules_lab(count=12), TOYS, inert=("dampening", "nesterov")),  # unused
 }
