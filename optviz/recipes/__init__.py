@@ -1,7 +1,7 @@
 """What trains in several phases, or many times over to choose between settings."""
 
 from optviz.recipes.criteria import OBD, Criterion, Magnitude, Movement, Random, Snip, Taylor, Wanda
-from optviz.recipes.pruning import one_shot, prune_iteratively
+from optviz.recipes.pruning import one_shot, prune_iteratively, rounds_to
 from optviz.recipes.ramps import Ramp, gradual
 from optviz.recipes.rounds import Later, Round
 from optviz.recipes.scans import Sensitivity, budget, sensitivity
@@ -34,6 +34,7 @@ __all__ = [
     "one_shot",
     "prune_iteratively",
     "random_search",
+    "rounds_to",
     "sensitivity",
     "successive_halving",
     "tickets",

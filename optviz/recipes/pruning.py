@@ -17,7 +17,17 @@ from optviz.recipes.rounds import Later, Masks, Params, Round, Rows, one, prunab
 from optviz.training import Run, iterate
 from optviz.training.history import whole
 
-__all__ = ["Start", "by_rounds", "dense", "next_masks", "one_shot", "plan", "prune_iteratively", "seeds_of"]
+__all__ = [
+    "Start",
+    "by_rounds",
+    "dense",
+    "next_masks",
+    "one_shot",
+    "plan",
+    "prune_iteratively",
+    "rounds_to",
+    "seeds_of",
+]
 
 MAGNITUDE = Magnitude()
 GLOBAL = prune.Global()
@@ -91,6 +101,34 @@ def prune_iteratively(
     start = Start(rows, params, whole("dense", steps if dense is None else dense), rewind)
     again = retrain or (run if rewind is None else Run(run.optimizer, Later(run.schedule, rewind)))
     return by_rounds(start, table, criteria, scopes, again, whole("steps", steps))
+
+
+def rounds_to(final: Any, count: int) -> np.ndarray:
+    """Sparsities of rounds that each remove the same share of the weights that are left.
+
+    s_r = 1 − (1 − s)^(r/R) for r = 1 … R.
+
+    Args:
+        final: s, sparsity after the last round, in [0, 1): a number or K of them.
+        count: R, number of rounds.
+
+    Returns:
+        (R,) or (R, K) sparsities, as :func:`prune_iteratively` takes them.
+
+    Raises:
+        ValueError: if a sparsity is outside [0, 1), or there is no round.
+
+    Example:
+        >>> rounds_to(0.875, 3).tolist()
+        [0.5, 0.75, 0.875]
+
+    Reference: Frankle and Carbin, The lottery ticket hypothesis, 2018, arXiv:1803.03635, section 1 (p^(1/n)
+    of the weights that survive are removed in each of n rounds).
+    """
+    s = np.asarray(final, float)
+    require(bool(((s >= 0) & (s < 1)).all()), "final", "in [0, 1)", final)
+    share = np.arange(1, whole("count", count) + 1) / count
+    return 1 - (1 - s) ** (share if s.ndim == 0 else share[:, None])
 
 
 def one_shot(

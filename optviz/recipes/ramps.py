@@ -31,21 +31,20 @@ class Ramp:
 
     Args:
         final: s_f, sparsity at the end.
-        begin: t_0, update before which the first weights go.
+        begin: t_0, update before which the ramp starts to rise.
         end: t_0 + n·Δt, update before which the last weights go.
-        every: Δt, updates between two removals; it divides end − begin.
+        every: Δt, updates between two removals; the last time may be shorter.
         start: s_i, sparsity before ``begin``.
 
     Raises:
-        ValueError: if ``begin`` is not below ``end``, ``every`` does not divide what is between them, or
-            ``start`` is above ``final``.
+        ValueError: if ``begin`` is not below ``end``, or ``start`` is above ``final``.
 
     Example:
         >>> Ramp(0.8, 10, 50, every=10)(np.array([0, 10, 20, 29, 30, 50, 99])).round(4).tolist()
         [0.0, 0.0, 0.4625, 0.4625, 0.7, 0.8, 0.8]
 
     Reference: Zhu and Gupta, To prune, or not to prune: exploring the efficacy of pruning for model
-    compression, 2017, arXiv:1710.01878, equation 1.
+    compression, 2017, arXiv:1710.01878, section 3.
     """
 
     final: float = knob(default=0.9, low=0.1, high=0.99, hard=(0.0, 1 - 1e-9), label="final sparsity")
@@ -56,109 +55,99 @@ class Ramp:
 
     def _check(self) -> None:
         require(self.begin < self.end, "Ramp.begin", f"below end ({self.end})", self.begin)
-        between = self.end - self.begin
-        require(between % self.every == 0, "Ramp.every", f"a divisor of end − begin ({between})", self.every)
         require(self.start <= self.final, "Ramp.start", f"at most final ({self.final})", self.start)
 
     def __call__(self, t: Any) -> Any:
-        since = np.clip((np.asarray(t) - self.begin) // self.every * self.every, 0, None)
-        left = Polynomial(1 - self.start, self.end - self.begin, 3.0, 1 - self.final)
-        return np.where(since >= self.end - self.begin, self.final, 1 - left(since))
+        since, span = np.maximum(np.asarray(t) - self.begin, 0), self.end - self.begin
+        left = Polynomial(1 - self.start, span, 3.0, 1 - self.final)
+        return np.where(since >= span, self.final, 1 - left(since // self.every * self.every))
 
 
 def gradual(
     problem: Any,
     run: Run,
-    ramps: Any,
+    finals: Any,
     steps: int,
     *,
+    begin: int = 0,
+    end: int | None = None,
+    every: int = 10,
     seed: int | Sequence[int] = 0,
     criterion: Any = MAGNITUDE,
     scope: Any = GLOBAL,
     params: Params | None = None,
     floor: int | None = None,
-    every: int | None = None,
 ) -> Iterator[Round]:
     """Prune while training: before updates t_0 + Δt, t_0 + 2Δt, … the lowest weights go for good.
 
-    It is one training: optimizer state, schedule and order of images go on through all removals. All ramps
-    and seeds are trained in one call.
+    How many follows a :class:`Ramp`. It is one training: optimizer state, schedule and order of images go on
+    through all removals. All finals and seeds are trained in one call.
 
     Args:
         problem: what is trained, closed-form or of a module.
         run: optimizer and schedule.
-        ramps: one :class:`Ramp` or several; or any callables t → sparsity with ``begin``, ``end``, ``every``.
-        steps: updates of the training, more than every ramp's ``end``.
-        seed: one seed or S of them; rows are ramps × seeds, run-major.
-        criterion: of ``recipes.criteria``, or K of them, one a ramp.
-        scope: of ``optviz.prune``, or K of them, one a ramp.
+        finals: one final sparsity, or K of them.
+        steps: updates of the training, more than ``end``.
+        begin: t_0, update before which the ramp starts to rise.
+        end: update before which the last weights go; three quarters of the training when None.
+        every: Δt, updates between two removals, and between two reports.
+        seed: one seed or S of them; rows are finals × seeds, run-major.
+        criterion: of ``recipes.criteria``, or K of them, one a final.
+        scope: of ``optviz.prune``, or K of them, one a final.
         params: weights to start from, (*shape) or (S, *shape); those that the seeds draw when None.
         floor: fewest weights that each layer keeps; None stops with an error where a layer would lose all.
-        every: updates between two reports; None for one at the end.
 
     Returns:
         An iterator of :class:`~optviz.recipes.Round`, all of round 1, whose masks get smaller.
 
     Raises:
-        TypeError: if ``problem`` is no problem, ``run`` no run, or a ramp no ramp.
-        ValueError: if a ramp ends after the training, numbers of ramps differ, or weights have wrong shapes.
+        TypeError: if ``problem`` is no problem, or ``run`` no run.
+        ValueError: if a sparsity is outside [0, 1), the ramp ends after the training, numbers of finals
+            differ, or weights have wrong shapes.
 
     Example:
         >>> from optviz import optimizers, problems
-        >>> ramp = Ramp(0.9, 20, 60, every=10)
-        >>> for now in gradual(problems.digits(), Run(optimizers.SGD(0.9), 0.1), ramp, 90, every=30):
+        >>> run = Run(optimizers.SGD(0.9), 0.1)
+        >>> for now in gradual(problems.digits(), run, 0.9, 80, begin=20, end=60, every=20):
         ...     print(now.step, now.sparsity.round(3))
-        30 [0.]
-        60 [0.886]
-        90 [0.9]
+        20 [0.]
+        40 [0.]
+        60 [0.788]
+        80 [0.9]
 
     Reference: Zhu and Gupta, 2017, arXiv:1710.01878.
     """
-    each = tuple(ramps) if isinstance(ramps, Sequence) else (ramps,)
-    table, criteria, scopes, labels = plan(
-        [[_final(r, whole("steps", steps)) for r in each]], criterion, scope
-    )
-    each *= table.shape[1] // len(each)
-    rows = Rows(problem, run, seeds_of(seed), labels, every, floor)
-    return _removals(rows, each, steps, rows.for_all(rows.start(params)), (criteria, scopes))
-
-
-def _final(ramp: Any, steps: int) -> float:
-    if not callable(ramp) or not all(hasattr(ramp, n) for n in ("begin", "end", "every")):
-        raise TypeError(f"ramps must be like Ramp(0.9, 100, 400), got {ramp!r}")
-    require(ramp.end < steps, "ramp.end", f"below the {steps} updates of the training", ramp.end)
-    return float(ramp(ramp.end))
+    steps, table = whole("steps", steps), np.atleast_1d(np.asarray(finals, dtype=object))
+    require(table.ndim == 1, "finals", "a number or K of them", finals)
+    table, criteria, scopes, labels = plan(table[None], criterion, scope)
+    end = round(0.75 * steps) if end is None else end
+    ramps = [Ramp(final, begin, end, every) for final in table[0]]
+    require(ramps[0].end < steps, "end", f"below the {steps} updates of the training", end)
+    rows = Rows(problem, run, seeds_of(seed), labels, ramps[0].every, floor)
+    return _removals(rows, ramps, steps, rows.for_all(rows.start(params)), (criteria, scopes))
 
 
 def _removals(
-    rows: Rows, ramps: Sequence[Any], steps: int, params: Params, how: tuple[Any, Any]
+    rows: Rows, ramps: Sequence[Ramp], steps: int, params: Params, how: tuple[Any, Any]
 ) -> Iterator[Round]:
-    pace = math.gcd(rows.every or steps, *(n for r in ramps for n in (r.begin, r.end, r.every)))
+    every, ramp = ramps[0].every, ramps[0]
     before = rows.problem.metrics(params)
     live, none = Live(prunable(params)), np.zeros((len(rows.names), 0))
-    first = report(rows, 0, live.masks, (before, before), none, (0, steps), params)
-    live.masks = _removed(rows, first, [r(0) for r in ramps], how)
     found = iterate(
-        rows.problem, [rows.run] * len(ramps), steps, seed=rows.seeds, params=live(params), every=pace,
-        measure=rows.every or -(-steps // pace) * pace, view=live, grads=live,
+        rows.problem, [rows.run] * len(ramps), steps, seed=rows.seeds, params=params,
+        every=math.gcd(every, ramp.begin, ramp.end), measure=every, view=live, grads=live,
     )  # fmt: skip
     losses: list[np.ndarray] = []
     for step in found:
         at = step.step + 1
         losses.append(step.loss)
+        weights = dict(step.params) if at == steps else step.params
         if step.metrics:
-            weights = dict(step.params) if at == steps else step.params
             loss, losses = np.concatenate(losses, 1), []
             yield report(rows, 1, live.masks, (before, step.metrics), loss, (at, steps), weights)
-        if at < steps and any(r(at) != r(at - 1) for r in ramps):
-            now = report(rows, at, live.masks, (before, before), none, (at, steps), dict(step.params))
-            live.masks = _removed(rows, now, [r(at) for r in ramps], how)
-
-
-def _removed(rows: Rows, now: Round, sparsities: Sequence[Any], how: tuple[Any, Any]) -> Masks:
-    if not any(sparsities):
-        return now.masks
-    return next_masks(rows, now, [float(s) for s in sparsities], *how)
+        if at < steps and any(ramp(at) > ramp(at - 1) for ramp in ramps):
+            now = report(rows, at, live.masks, (before, before), none, (at, steps), dict(weights))
+            live.masks = next_masks(rows, now, [float(ramp(at)) for ramp in ramps], *how)
 
 
 class Live:
