@@ -11,6 +11,7 @@ from optviz._lazy import lazy
 
 if TYPE_CHECKING:
     from optviz.widgets.augmentation import augmentation_lab
+    from optviz.widgets.channels import channel_lab
     from optviz.widgets.descent import descent_lab
     from optviz.widgets.explorer import Explorer
     from optviz.widgets.landscape import landscape_lab
@@ -28,6 +29,7 @@ _HOMES = {
     "Explorer": "explorer",
     "Panel": "panel",
     "augmentation_lab": "augmentation",
+    "channel_lab": "channels",
     "descent_lab": "descent",
     "landscape_lab": "landscape",
     "loss_lab": "losses",
@@ -44,6 +46,7 @@ __all__ = [
     "Explorer",
     "Panel",
     "augmentation_lab",
+    "channel_lab",
     "descent_lab",
     "landscape_lab",
     "loss_lab",

@@ -42,11 +42,13 @@ class Case:
 
 LABS = {
     "augmentation": Case("augmentation_lab()", "card-0 .optviz-field-pixels", "shared-steps"),
+    "channels": Case("channel_lab()", "shared-share", "shared-steps"),
     "descent": Case("descent_lab()", "shared-lr"),
     "descent-digits": Case("descent_lab('digits')", "shared-lr", "shared-steps"),
     "landscape": Case("landscape_lab(__import__('optviz').surfaces.Booth())", "shared-lr"),
     "loss": Case("loss_lab()", "shared-a"),
     "normalization": Case("normalization_lab()", "card-3 .optviz-field-std", "shared-steps"),
+    "pruning": Case("pruning_lab()", "shared-sparsity", "shared-retrain"),
     "race": Case("optimizer_race()", "card-0 .optviz-field-lr", "shared-digits_steps"),
     "regularization": Case("regularization_lab()", "card-1 .optviz-field-strength", "shared-steps"),
     "ticket": Case("ticket_lab()", "shared-lr", "shared-steps"),

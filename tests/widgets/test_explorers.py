@@ -60,6 +60,11 @@ LABS = {
         "from optviz.widgets.regularization import *",
         slow=("tuned", "data"),
     ),
+    "channels": Case(
+        lambda: widgets.channel_lab(network="CNN, digits 8×8", steps=20, updates=4, seeds=2, timed=2),
+        "from optviz import channel_lab",
+        slow=("network", "steps"),
+    ),
     "descent": Case(
         lambda: widgets.descent_lab(steps=20, batch=32, momentum=0.5), "from optviz import descent_lab"
     ),
@@ -75,6 +80,11 @@ LABS = {
     "normalization": Case(
         lambda: widgets.normalization_lab(depth=2, width=8, steps=20, seeds=1),
         "from optviz import activations, initializers, normalization_lab, normalize, optimizers",
+        slow=("data",),
+    ),
+    "pruning": Case(
+        lambda: widgets.pruning_lab(network=(8,), steps=40, retrain=20, seeds=2),
+        "from optviz import prune, pruning_lab, recipes; from optviz.widgets.pruning import *",
         slow=("data",),
     ),
     "schedule": Case(

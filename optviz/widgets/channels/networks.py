@@ -1,0 +1,72 @@
+"""The networks of the channel explorer: trained once, fine-tuned after a cut, and remembered."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from cachetools import LRUCache
+
+from optviz import evaluation, losses, optimizers
+from optviz.data import Data
+from optviz.widgets.channels.state import LabState
+
+__all__ = ["accuracy", "fine_tuned", "trained"]
+
+BATCH, TUNING = 64, 1e-3  # images in a batch, and Adam's rate in fine-tuning
+_models: LRUCache[Any, Any] = LRUCache(60)  # at most 200 kB each
+_tuned: LRUCache[Any, float] = LRUCache(4_000)
+
+
+def accuracy(model: Any, images: Data) -> float:
+    """Share of the validation images that a network gets right."""
+    import torch
+
+    with torch.no_grad():
+        logits = model.eval()(torch.tensor(images.validation.X, dtype=torch.float32))
+    return float(evaluation.accuracy(logits.numpy(), images.validation.y))
+
+
+def trained(state: LabState, seed: int) -> Iterator[tuple[Any, float, bool]]:
+    """The network of a seed: (module, share of the training that is done, whether it is trained now)."""
+    import torch
+
+    key = *state.trained, seed
+    if key in _models:
+        yield _models[key], 1.0, False
+        return
+    model = state.kind.make(state.images, torch.Generator().manual_seed(seed))
+    for share in _fit(model, state.images, state.kind.lr, state.steps, seed):
+        yield model, share, True
+    _models[key] = model.eval()
+    yield model, 1.0, True
+
+
+def fine_tuned(state: LabState, seed: int, cut: Any) -> Iterator[tuple[float, float, bool]]:
+    """A cut network trained on: (validation accuracy, share of the updates done, whether it is done now)."""
+    key = *cut.key, state.updates
+    if state.updates == 0:
+        yield cut.accuracy, 1.0, False
+        return
+    if key in _tuned:
+        yield _tuned[key], 1.0, False
+        return
+    model = copy.deepcopy(cut.small)
+    for share in _fit(model, state.images, TUNING, state.updates, 1_000 + seed):
+        yield np.nan, share, True
+    _tuned[key] = accuracy(model, state.images)
+    yield _tuned[key], 1.0, True
+
+
+def _fit(model: Any, images: Data, lr: float, updates: int, seed: int) -> Iterator[float]:
+    """Train a network in place with Adam; the share of the updates that are done, below 1."""
+    from optviz.training import Trainer
+
+    trainer = Trainer(model, optimizers.Adam(), lr, loss=losses.cross_entropy, batch=BATCH, device="cpu")
+    epochs = -(-updates // max(len(images.train.y) // BATCH, 1))
+    for step in trainer.steps(images.train, None, epochs, every=1, seed=seed):
+        if step.step + 1 >= updates:
+            return
+        yield (step.step + 1) / updates
