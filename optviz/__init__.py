@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from optviz.widgets import (
         Explorer,
         augmentation_lab,
+        channel_lab,
         descent_lab,
         landscape_lab,
         loss_lab,
