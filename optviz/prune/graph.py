@@ -263,7 +263,9 @@ def _walk(model: nn.Module, graph: Any, inputs: tuple[Any, ...], found: Trace) -
 
     from optviz.prune.rules import rule
 
-    values, tags, waiting = {}, {}, list(inputs)
+    values: dict[Any, Any] = {}
+    tags: dict[Any, Any] = {}
+    waiting = list(inputs)
     shared = _shared(model, graph)
     for node in graph.nodes:
         if node.op == "placeholder":

@@ -23,8 +23,8 @@ class Part:
 
     Args:
         layer: name of the module in the network.
-        side: "out" (it makes the units), "in" (it reads them), "norm" (a gain each), "groups" (the groups of a
-            convolution), "units" (the heads of a module that cuts itself).
+        side: "out" (it makes the units), "in" (it reads them), "norm" (a gain each), "groups" (the groups of
+            a convolution), "units" (the heads of a module that cuts itself).
         index: for each unit of the group, the indices along that side which belong to it.
 
     Example:

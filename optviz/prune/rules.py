@@ -47,7 +47,7 @@ def _plain(module: Any) -> bool:
     return not rewritten
 
 
-def _stop(t: Trace, call: Call, reason: str) -> None:
+def _stop(t: Trace, call: Call, reason: str) -> Any:
     t.hold((call.tags, call.named), reason)
 
 
@@ -56,7 +56,7 @@ def _refuse(t: Trace, call: Call, why: str) -> None:
     _stop(t, call, f"{call} reads them, and {why}")
 
 
-def _unknown(t: Trace, call: Call) -> None:
+def _unknown(t: Trace, call: Call) -> Any:
     if call.module is not None and any(True for _ in call.module.parameters()):
         t.refused[call.name] = f"there is no rule for {call.what}"
     _stop(t, call, f"{call} has no rule for units")
@@ -65,7 +65,7 @@ def _unknown(t: Trace, call: Call) -> None:
 # Layers with weights
 
 
-def _cuts_itself(t: Trace, call: Call) -> None:
+def _cuts_itself(t: Trace, call: Call) -> Any:
     """A module with ``units`` and ``kept(keep)``, such as attention: heads go, its width stays."""
     _stop(t, call, f"{call} reads all of them")
     t.place(call.name, "units", t.new(int(call.module.units)))
@@ -248,7 +248,7 @@ def _flatten(t: Trace, call: Call) -> Any:
     if not isinstance(call.units, Units):
         return _unknown(t, call)
     start, end = start % call.x.ndim, end % call.x.ndim
-    return _regrouped(t, call, [*call.x.shape[:start], -1, *call.x.shape[end + 1 :]], [])
+    return _regrouped(t, call, [*call.x.shape[:start], -1, *call.x.shape[end + 1 :]], set())
 
 
 def _unflatten(t: Trace, call: Call) -> Any:
@@ -262,16 +262,22 @@ def _unflatten(t: Trace, call: Call) -> Any:
 
 
 def _reshape(t: Trace, call: Call) -> Any:
-    given, known = (a[1:] or (k,) for a, k in ((call.args, call.kwargs.get("shape")), (call.tags, None)))
+    given, known = call.args[1:] or (call.kwargs.get("shape"),), call.tags[1:] or (call.named.get("shape"),)
     if len(given) == 1 and isinstance(given[0], list | tuple):
-        given, known = given[0], known[0] if isinstance(known[0], list | tuple) else ()
-    if not isinstance(call.units, Units) or not all(isinstance(n, int) for n in given):
+        given, known = tuple(given[0]), known[0]
+    whole = isinstance(known, Shape) or not all(isinstance(n, int) for n in given)
+    if whole or not isinstance(call.units, Units):
         return _unknown(t, call)
-    sized = [i for i, k in enumerate(known) if isinstance(k, Size)]
-    return _regrouped(t, call, list(given), sized)
+    counted = {i: k.units.labels for i, k in enumerate(known) if isinstance(k, Size)}
+    for labels in counted.values():  # the number of other units: they must go with these
+        if not np.array_equal(labels, call.units.labels):
+            if len(labels) != len(call.units.labels):
+                return _unknown(t, call)
+            t.tie(labels, call.units.labels)
+    return _regrouped(t, call, list(given), set(counted))
 
 
-def _regrouped(t: Trace, call: Call, sizes: list[int], sized: list[int]) -> Any:
+def _regrouped(t: Trace, call: Call, sizes: list[int], counted: set[int]) -> Any:
     """Labels after a change of shape; they must end up along one axis whose size is not a fixed number."""
     x, units, shape = call.x, call.units, tuple(call.value.shape)
     spread = units.labels.reshape([-1 if d == units.axis else 1 for d in range(x.ndim)])
@@ -279,8 +285,7 @@ def _regrouped(t: Trace, call: Call, sizes: list[int], sized: list[int]) -> Any:
     for axis in reversed(range(len(shape))):
         first = every[tuple(slice(None) if d == axis else slice(0, 1) for d in range(len(shape)))]
         if (every == first).all():
-            free = sizes[axis] == -1 or axis in sized
-            if free and not [i for i in sized if i != axis]:
+            if counted <= {axis} and (sizes[axis] == -1 or counted):
                 return Units(axis, first.ravel())
             return _stop(t, call, f"{call} has their number written into it")
     return _stop(t, call, f"{call} spreads them over several axes")

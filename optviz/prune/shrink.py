@@ -184,7 +184,7 @@ def vanishing(layer: nn.Module, side: str, left: np.ndarray) -> list[tuple[str, 
 
 
 def _lost(layer: Any, left: np.ndarray) -> list[tuple[str, Any]]:
-    """The same for a module that cuts itself: numbers that no longer occur when each is replaced by its place."""
+    """The same for a module that cuts itself: which numbers are missing when each stands for its place."""
     import copy
 
     import torch
@@ -227,10 +227,11 @@ def _cut(model: nn.Module, place: Place, left: np.ndarray) -> None:
     import torch
 
     if left.all():
-        return None
-    layer, count = model.get_submodule(place.layer), int(left.sum())
+        return
+    layer: Any = model.get_submodule(place.layer)
+    count = int(left.sum())
     if place.side == "units":
-        return _replace(model, layer, layer.kept(torch.as_tensor(left)))
+        _replace(model, layer, layer.kept(torch.as_tensor(left)))
     if place.side == "groups":
         layer.in_channels = layer.in_channels // layer.groups * count
         layer.groups = count

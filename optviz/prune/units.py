@@ -214,7 +214,7 @@ def unit_scores(
 
     import torch
 
-    by = WeightNorm() if by is None else by
+    by = WeightNorm(1.0) if by is None else by
     if not hasattr(by, "labels"):
         raise TypeError(f"unit_scores.by must be a criterion such as WeightNorm(), got {by!r}")
     subject = Subject(copy.deepcopy(model).eval(), example, loss)
