@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 
 from optviz.training import Run, iterate, rate_table
 from optviz.widgets.schedule_state import PEAKS, LabState
@@ -127,7 +127,7 @@ def compute(state: LabState) -> Iterator[Outcome]:
         trained += len(rows) * len(seeds)
         complete[:, :stop] = True
         for k, s in ((k, s) for k in rows for s in seeds):
-            _remember(keys[k][s], (loss[k, s].copy(), accuracy[k, s].copy()))
+            _memory[keys[k][s]] = loss[k, s].copy(), accuracy[k, s].copy()
     yield outcome(1.0, found, fresh)
 
 
@@ -144,7 +144,6 @@ def _recall(
     for k, row in enumerate(keys):
         for s, key in enumerate(row[:stop]):
             if key in _memory:
-                _memory.move_to_end(key)
                 loss[k, s], accuracy[k, s] = _memory[key]
                 complete[k, s] = True
 
@@ -237,7 +236,9 @@ class _Same:
         return id(self.thing)
 
 
-_memory: OrderedDict[Any, tuple[np.ndarray, np.ndarray]] = OrderedDict()
+_memory: LRUCache[Any, tuple[np.ndarray, np.ndarray]] = LRUCache(
+    REMEMBERED, lambda row: sum(a.nbytes for a in row)
+)
 _tuned: dict[Any, float] = {}
 
 
@@ -253,11 +254,3 @@ def _hashable(thing: Any) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _remember(key: Any, value: tuple[np.ndarray, np.ndarray]) -> None:
-    _memory[key] = value
-    _memory.move_to_end(key)
-    size = sum(a.nbytes for a in value)
-    while len(_memory) * size > REMEMBERED and len(_memory) > 1:
-        _memory.popitem(last=False)

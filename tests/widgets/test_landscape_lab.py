@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cachetools import LRUCache
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -28,8 +29,8 @@ NET = {"steps": 24, "width": 6, "depth": 1, "points": 9, "lr": 0.3}
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered."""
-    monkeypatch.setattr(computing, "_trainings", type(computing._trainings)())
-    monkeypatch.setattr(computing, "_slices", type(computing._slices)())
+    monkeypatch.setattr(computing, "_trainings", LRUCache(1000))
+    monkeypatch.setattr(computing, "_slices", LRUCache(1000))
 
 
 def network(what: str = "path", **fields: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cachetools import LRUCache
 
 from optviz import activations, initializers, normalization_lab, normalize, optimizers, problems
 from optviz.activations import Tanh
@@ -32,7 +33,7 @@ NAMES: dict[str, Any] = {
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered."""
     for name in ("_memory", "_starts"):
-        monkeypatch.setattr(computing, name, type(getattr(computing, name))())
+        monkeypatch.setattr(computing, name, LRUCache(1000))
 
 
 def quick(*networks: Any, **shared: Any) -> Explorer:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cachetools import LRUCache
 from PIL import Image
 
 from optviz import optimizers, problems, regularize
@@ -44,7 +45,7 @@ def compute_module() -> Any:
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered."""
     module = compute_module()
-    monkeypatch.setattr(module, "_memory", type(module._memory)())
+    monkeypatch.setattr(module, "_memory", LRUCache(1000))
 
 
 def quick(*chosen: Any, **options: Any) -> Explorer:

@@ -14,6 +14,7 @@ from typing import Any
 
 import ipywidgets as w
 import pytest
+from cachetools import LRUCache
 
 from optviz.optimizers import Adam
 from optviz.schedules import Constant, Cosine, MultiStep, OneCycle, StepDecay, Warmup, WarmupStableDecay
@@ -343,7 +344,7 @@ async def settle(p: Any) -> None:
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered, so that there is something to train."""
-    monkeypatch.setattr(schedule_compute, "_memory", type(schedule_compute._memory)())
+    monkeypatch.setattr(schedule_compute, "_memory", LRUCache(10**9))
 
 
 def test_a_move_starts_a_task_and_returns_at_once(slow: None) -> None:

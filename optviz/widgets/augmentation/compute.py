@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 
 from optviz.optimizers import SGD
 from optviz.problems import augmented
@@ -171,7 +171,7 @@ def _logits(problem: Any, params: Any, row: int) -> np.ndarray:
         return functional_call(problem.module, own, (X,)).cpu().numpy()
 
 
-_memory: OrderedDict[Any, tuple[np.ndarray, np.ndarray]] = OrderedDict()
+_memory: LRUCache[Any, tuple[np.ndarray, np.ndarray]] = LRUCache(REMEMBERED)
 
 
 def _key(state: LabState, row: int, seed: int) -> Any:
@@ -187,7 +187,6 @@ def _recall(
         for seed in range(state.seeds):
             key = _key(state, k, seed)
             if key in _memory:
-                _memory.move_to_end(key)
                 (accuracy[k, seed], by_class[k, seed]), complete[k, seed] = _memory[key], True
             else:
                 todo.setdefault(k, []).append(seed)
@@ -199,5 +198,3 @@ def _remember(
 ) -> None:
     for seed in seeds:
         _memory[_key(state, row, seed)] = accuracy[row, seed].copy(), by_class[row, seed].copy()
-    while len(_memory) > REMEMBERED:
-        _memory.popitem(last=False)

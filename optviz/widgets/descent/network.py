@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 
 from optviz.training import Run, iterate
 from optviz.widgets.descent.state import DescentState
@@ -135,11 +135,9 @@ def _train(
             last = time.perf_counter()
     for k in rows:
         _memory[_key(state, rates[k], seed)] = losses[k].copy(), measured[k].copy()
-    while len(_memory) > REMEMBERED:
-        _memory.popitem(last=False)
 
 
-_memory: OrderedDict[Any, tuple[np.ndarray, np.ndarray]] = OrderedDict()
+_memory: LRUCache[Any, tuple[np.ndarray, np.ndarray]] = LRUCache(REMEMBERED)
 
 
 def _recall(
@@ -150,7 +148,6 @@ def _recall(
     for k, rate in enumerate(rates):
         key = _key(state, rate, seed)
         if key in _memory:
-            _memory.move_to_end(key)
             losses[k], measured[k] = _memory[key]
         else:
             missing.append(k)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 
 from optviz import landscapes
 
@@ -61,15 +61,11 @@ def on_surface(f: Any, x: float, y: float, lr: float) -> Along | None:
 
 def in_network(problem: Any, params: dict[str, Any], lr: float, key: Any) -> Along | None:
     """The line at the weights of a network; None where its loss is not finite."""
-    if key in _known:
-        _known.move_to_end(key)
-    else:
+    if key not in _known:
         try:
             _known[key] = _measured(problem, params, lr)
         except landscapes.NotFinite:
             return None
-        while len(_known) > REMEMBERED:
-            _known.popitem(last=False)
     return _known[key]
 
 
@@ -94,4 +90,4 @@ def _reach(slope: float, curvature: float, lr: float, least: float) -> np.ndarra
     return np.linspace(bottom - half, bottom + half, POINTS)
 
 
-_known: OrderedDict[Any, Along] = OrderedDict()
+_known: LRUCache[Any, Along] = LRUCache(REMEMBERED)

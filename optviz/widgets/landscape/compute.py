@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 
 from optviz import landscapes, surfaces
 from optviz.landscapes.edge import Meter
@@ -128,7 +128,7 @@ def _of_network(state: LandscapeState) -> Iterator[Outcome]:
         last, share = kept, 0.6 * kept.progress
         yield replace(_outcome(state, kept), progress=share, note=WORDS["training"])
     last = last or _trainings[key]
-    _remember(_trainings, key, last)
+    _trainings[key] = last
     moment = int(np.searchsorted(last.at, state.shown, side="right")) - 1
     here = {name: p[moment] for name, p in last.moments().items()}
     along = in_network(state.problem(), here, state.lr, (key, moment))
@@ -142,7 +142,7 @@ def _of_network(state: LandscapeState) -> Iterator[Outcome]:
         for backdrop, share in _sliced(state, last, directions, box):
             done = replace(placed, backdrop=backdrop, note=WORDS["slicing"].format(done=share))
             yield replace(done, progress=0.6 + 0.399 * share)
-        _remember(_slices, where, done)
+        _slices[where] = done
     known = _slices[where]
     yield replace(base, path=known.path, backdrop=known.backdrop, shares=known.shares, progress=1.0)
 
@@ -235,12 +235,5 @@ def _sliced(state: LandscapeState, kept: _Kept, directions: Any, box: Any) -> It
         before += n * n
 
 
-_trainings: OrderedDict[Any, _Kept] = OrderedDict()
-_slices: OrderedDict[Any, Outcome] = OrderedDict()
-
-
-def _remember(where: OrderedDict[Any, Any], key: Any, value: Any) -> None:
-    where[key] = value
-    where.move_to_end(key)
-    while len(where) > REMEMBERED:
-        where.popitem(last=False)
+_trainings: LRUCache[Any, _Kept] = LRUCache(REMEMBERED)
+_slices: LRUCache[Any, Outcome] = LRUCache(REMEMBERED)

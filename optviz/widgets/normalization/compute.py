@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 
 from optviz.training import Run, iterate
 from optviz.widgets.normalization.state import RATES, Entry, LabState
@@ -93,8 +93,8 @@ class Outcome:
         return self.state.labels
 
 
-_memory: OrderedDict[Any, Trained] = OrderedDict()
-_starts: OrderedDict[Any, Layers] = OrderedDict()
+_memory: LRUCache[Any, Trained] = LRUCache(REMEMBERED)
+_starts: LRUCache[Any, Layers] = LRUCache(REMEMBERED)
 
 
 @dataclass
@@ -208,8 +208,6 @@ def _start(state: LabState, entry: Entry, seed: int) -> Layers:
         still = [Run(state.optimizer, 0.0)]  # the first of two updates at rate 0, so that nothing is measured
         first = next(iter(iterate(problem, still, 2, seed=seed, every=1, measure=2)))
         _starts[key] = look(problem, first.params)[0]
-        while len(_starts) > REMEMBERED:
-            _starts.popitem(last=False)
     return _starts[key]
 
 
@@ -246,8 +244,6 @@ def _train(work: _Work, card: int, rates: tuple[float, ...], seed: int) -> Itera
             accuracy, found = step.metrics["validation_accuracy"], look(problem, step.params)
             for i, rate in enumerate(rates):
                 _memory[shared, rate, seed] = Trained(loss[i].copy(), float(accuracy[i]), found[i])
-            while len(_memory) > REMEMBERED:
-                _memory.popitem(last=False)
         yield (step.step + 1) / state.steps
 
 

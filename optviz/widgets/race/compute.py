@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 
 from optviz.training import Run, iterate
 from optviz.widgets.race.state import FIRST as USUAL
@@ -119,7 +119,7 @@ def _raced(
     rows = [k for k, key in enumerate(keys) if key not in _memory]
     for k, key in enumerate(keys):
         if key in _memory:
-            paths[k] = _recall(key)
+            paths[k] = _memory[key]
     runs = [Run(state.entries[k].rule, float(rates[k]), str(k)) for k in rows]
     if runs:
         clock = time.perf_counter() - SLICE + FIRST
@@ -130,7 +130,7 @@ def _raced(
                 clock = time.perf_counter()
         _cut(state, paths)
         for k in rows:
-            _remember(keys[k], paths[k].copy())
+            _memory[keys[k]] = paths[k].copy()
         yield report(1.0)
     return len(rows)
 
@@ -158,7 +158,7 @@ def _trained(
     missing = [place for place, key in keys.items() if key not in _memory]
     for place, key in keys.items():
         if key in _memory:
-            loss[place], accuracy[place] = _recall(key)
+            loss[place], accuracy[place] = _memory[key]
     rows, some = sorted({k for k, _ in missing}), sorted({s for _, s in missing})
     if missing:
         shape, steps = (len(rows), len(some), -1), state.digits_steps
@@ -170,7 +170,7 @@ def _trained(
             accuracy[np.ix_(rows, some, [step.step // every])] = measured
             yield report((step.step + 1) / steps)
         for k, s in missing:
-            _remember(keys[k, s], (loss[k, s].copy(), accuracy[k, s].copy()))
+            _memory[keys[k, s]] = loss[k, s].copy(), accuracy[k, s].copy()
         yield report(1.0)
     return len(missing)
 
@@ -195,8 +195,8 @@ def _tuned(state: RaceState, rates: np.ndarray) -> Iterator[float]:
             yield (column + (step.step + 1) / steps) / 2
         scores = np.where(np.isfinite(end), end, np.inf).reshape(len(rows), len(RATES))
         for k, row in zip(rows, scores, strict=True):
-            _remember(keys[k], RATES[int(row.argmin())])
-        rates[:, column] = [_recall(key) for key in keys]
+            _memory[keys[k]] = RATES[int(row.argmin())]
+        rates[:, column] = [_memory[key] for key in keys]
 
 
 def followed(old: RaceState, new: RaceState) -> RaceState:
@@ -221,7 +221,7 @@ def _told(state: RaceState, rates: np.ndarray) -> str:
     return told + (WORDS["edge"].format(labels=", ".join(edge)) if edge else "")
 
 
-_memory: OrderedDict[Any, Any] = OrderedDict()
+_memory: LRUCache[Any, Any] = LRUCache(KEPT)
 
 
 def _way(state: RaceState, k: int, lr: float) -> Any:
@@ -230,15 +230,3 @@ def _way(state: RaceState, k: int, lr: float) -> Any:
 
 def _network(state: RaceState, k: int, lr: float, seed: int) -> Any:
     return "network", state.entries[k].rule, float(lr), state.batch, state.digits_steps, seed
-
-
-def _recall(key: Any) -> Any:
-    _memory.move_to_end(key)
-    return _memory[key]
-
-
-def _remember(key: Any, value: Any) -> None:
-    _memory[key] = value
-    _memory.move_to_end(key)
-    while len(_memory) > KEPT:
-        _memory.popitem(last=False)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 
 from optviz import evaluation, losses, regularize
 from optviz.training import Run, iterate
@@ -209,10 +209,7 @@ def stopped(losses_: np.ndarray, patience: int) -> tuple[int, int]:
 def _missing(state: LabState, methods: Sequence[Any], seeds: Sequence[int]) -> dict[Any, tuple[Any, int]]:
     """Trainings that are not remembered: key -> (technique, seed), each once."""
     pairs = {_key(state, method, seed): (method, seed) for method in methods for seed in seeds}
-    for key in pairs:
-        if key in _memory:
-            _memory.move_to_end(key)
-    return {key: pair for key, pair in pairs.items() if key not in _memory}
+    return {key: pair for key, pair in pairs.items() if _memory.get(key) is None}  # asking counts as use
 
 
 def _trained(
@@ -232,7 +229,7 @@ def _trained(
                 yield (done + (i + 1) / len(parts)) / count
                 last = time.perf_counter()
     for key in missing:
-        _remember(key, live[key])
+        _memory[key] = live[key].copy()
 
 
 def _group(
@@ -306,17 +303,10 @@ def _told(state: LabState, methods: Sequence[Any], tried: list[list[Any]]) -> st
     return told + (WORDS["edge"].format(labels=", ".join(edge)) if edge else "")
 
 
-_memory: OrderedDict[Any, np.ndarray] = OrderedDict()
+_memory: LRUCache[Any, np.ndarray] = LRUCache(REMEMBERED)
 
 
 def _key(state: LabState, method: Any, seed: int) -> Any:
     """Everything that determines a training."""
     method = _bare(method)
     return *state.shared, method.variant(), _extras(method), seed
-
-
-def _remember(key: Any, trace: np.ndarray) -> None:
-    _memory[key] = trace.copy()
-    _memory.move_to_end(key)
-    while len(_memory) > REMEMBERED:
-        _memory.popitem(last=False)
