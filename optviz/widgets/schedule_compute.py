@@ -236,9 +236,11 @@ class _Same:
         return id(self.thing)
 
 
-_memory: LRUCache[Any, tuple[np.ndarray, np.ndarray]] = LRUCache(
-    REMEMBERED, lambda row: sum(a.nbytes for a in row)
-)
+def _bytes(row: tuple[np.ndarray, np.ndarray]) -> int:
+    return sum(a.nbytes for a in row)
+
+
+_memory: LRUCache[Any, tuple[np.ndarray, np.ndarray]] = LRUCache(REMEMBERED, _bytes)
 _tuned: dict[Any, float] = {}
 
 

@@ -288,7 +288,7 @@ def test_a_callable_counts_by_its_rates(fresh: None) -> None:
 
 
 def test_memory_is_bounded(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule_compute, "_memory", LRUCache(20_000, schedule_compute._memory.getsizeof))
+    monkeypatch.setattr(schedule_compute, "_memory", LRUCache(20_000, schedule_compute._bytes))
     lab = quick(Constant(0.1))
     for k in range(40):
         lab.set(entries=(Entry(Constant(0.1 + k / 100)),))
