@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from optviz import (
         activations,
         data,
+        deploy,
         evaluation,
         gradients,
         initializers,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         optimizers,
         problems,
         prune,
+        quantize,
         recipes,
         regularize,
         schedules,
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 _ROOMS = (
     "activations",
     "data",
+    "deploy",
     "evaluation",
     "gradients",
     "initializers",
@@ -69,6 +72,7 @@ _ROOMS = (
     "optimizers",
     "problems",
     "prune",
+    "quantize",
     "recipes",
     "regularize",
     "schedules",
