@@ -96,11 +96,11 @@ def prune_iteratively(
     Frankle and Carbin, 2020, arXiv:2003.02389.
     """
     table, criteria, scopes, labels = plan(rounds, criterion, scope)
-    rows = Rows(problem, run, seeds_of(seed), labels, every, floor)
+    rows, steps = Rows(problem, run, seeds_of(seed), labels, every, floor), whole("steps", steps)
     require(rewind is None or params is None, "params", "None where weights are rewound", "weights")
     start = Start(rows, params, whole("dense", steps if dense is None else dense), rewind)
     again = retrain or (run if rewind is None else Run(run.optimizer, Later(run.schedule, rewind)))
-    return by_rounds(start, table, criteria, scopes, again, whole("steps", steps))
+    return by_rounds(start, table, criteria, scopes, again, steps)
 
 
 def rounds_to(final: Any, count: int) -> np.ndarray:
