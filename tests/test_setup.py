@@ -32,11 +32,12 @@ def normal(name: str) -> str:
 
 
 def requirements(*extras: str) -> dict[str, SpecifierSet]:
-    lines = [*PROJECT["dependencies"]]
+    lines, found = [*PROJECT["dependencies"]], {}
     for extra in extras:
         lines += PROJECT["optional-dependencies"][extra]
-    parsed = [Requirement(line) for line in lines if not line.startswith("optviz")]
-    return {normal(r.name): r.specifier for r in parsed}
+    for r in map(Requirement, lines):  # an extra may stand for others: optviz[onnx]
+        found |= requirements(*r.extras) if r.name == "optviz" else {normal(r.name): r.specifier}
+    return found
 
 
 def pins() -> dict[str, str]:
