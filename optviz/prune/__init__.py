@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from optviz.prune.groups import Group, Part, groups, held
 from optviz.prune.masks import Masked, bake, masked, stacked
-from optviz.prune.scopes import NM, Budget, Global, Layer, Unit, cutoff, mask, sparsity, threshold
+from optviz.prune.scopes import NM, Budget, Global, Layer, Unit, mask
 from optviz.prune.scores import fisher, magnitude, movement, obd, random, snip, taylor, wanda
 from optviz.prune.shrink import Cut, follow, shrink, silence
+from optviz.prune.thresholds import cutoff, sparsity, threshold
 from optviz.prune.units import (
     APoZ,
     GateTaylor,

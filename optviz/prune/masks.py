@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ from optviz.prune._check import Masks, Params, as_numpy
 __all__ = ["Masked", "bake", "masked", "stacked"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Masked:
     """A map params → params that multiplies weights by their masks: w ← m · w.
 
@@ -42,7 +43,7 @@ class Masked:
 
     masks: Masks
     rows: tuple[int, ...] | None = None
-    _ready: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    _ready: dict[Any, Any] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         check_masks(self.masks, "masked.masks")
@@ -53,6 +54,14 @@ class Masked:
         require(not unknown, "masked.masks", f"of parameters among {sorted(params)}", unknown)
         # the sum turns −0 into 0: a removed weight has no sign
         return {n: p * self._fitting(n, p) + 0 if n in self.masks else p for n, p in params.items()}
+
+    def __repr__(self) -> str:
+        """Names and shapes, and a checksum, so that a checkpoint tells these masks from others."""
+        found = [as_numpy(m) for m in self.masks.values()]
+        kept, size = sum(int(m.sum()) for m in found), sum(m.size for m in found)
+        mark = zlib.crc32(b"".join(np.packbits(m).tobytes() for m in found) + repr(self.rows).encode())
+        shapes = ", ".join(f"{n}: {m.shape}" for n, m in zip(self.masks, found, strict=True))
+        return f"Masked({shapes}; {kept:,} of {size:,} kept; {mark:08x})"
 
     def of_rows(self, rows: Sequence[int]) -> Masked:
         """The same map for some rows of a training, in the order given.
