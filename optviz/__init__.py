@@ -141,6 +141,7 @@ __all__ = [
     "predict",
     "problems",
     "prune",
+    "pruning_lab",
     "quantize",
     "quiz",
     "recipes",
