@@ -20,7 +20,7 @@ from optviz._knobs import require
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Call", "Place", "Shape", "Size", "Trace", "Units", "trace"]
+__all__ = ["Call", "Place", "Shape", "Size", "Trace", "Units", "copied", "trace"]
 
 Watch = Callable[["Units", Any], None]  # (labels and axis, the tensor that a layer reads)
 
@@ -229,17 +229,33 @@ def trace(model: nn.Module, example: Any, watch: Watch | None = None) -> Trace:
         Reed, DeVito, He, Ussery and Ansel, torch.fx, 2022, arXiv:2112.08429; the idea of tracing what must go
         together: Fang et al., DepGraph, 2023, arXiv:2301.12900.
     """
+    import torch
+
+    model, found = copied(model).eval(), Trace(watch)
+    with torch.no_grad():
+        _walk(model, _graph(model), example if isinstance(example, tuple) else (example,), found)
+    return found.settle()
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """A deep copy of a network.
+
+    Raises:
+        TypeError: if it is not a module.
+        ValueError: if it cannot be copied, as with the hooks of ``torch.nn.utils.prune``.
+    """
     import copy
 
-    import torch
     from torch import nn
 
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, got {model!r}")
-    model, found = copy.deepcopy(model).eval(), Trace(watch)
-    with torch.no_grad():
-        _walk(model, _graph(model), example if isinstance(example, tuple) else (example,), found)
-    return found.settle()
+    try:
+        return copy.deepcopy(model)
+    except RuntimeError as error:
+        kind = type(model).__name__
+        rule = "one that can be copied: first make its masks or norms of weights permanent by `remove`"
+        raise ValueError(f"model must be {rule}, got {kind}: {error}") from error
 
 
 def _graph(model: nn.Module) -> Any:
@@ -308,9 +324,7 @@ def _run(model: nn.Module, node: Any, module: Any, args: Any, kwargs: Any) -> An
         return node.target(*args, **kwargs)
     except Exception as error:  # a wrong shape, most often
         where = f"{node.name!r} ({_what(node, module)})"
-        raise ValueError(
-            f"example must be an input that the network takes, got at {where}: {error}"
-        ) from error
+        raise ValueError(f"example must be what the network takes, got at {where}: {error}") from error
 
 
 def _shared(model: nn.Module, graph: Any) -> dict[int, str]:

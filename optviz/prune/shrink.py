@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optviz._knobs import require
-from optviz.prune.graph import Place, Trace, trace
+from optviz.prune.graph import Place, Trace, copied, trace
 from optviz.prune.groups import kept
 
 if TYPE_CHECKING:
@@ -72,10 +72,8 @@ def shrink(model: nn.Module, keep: Mapping[str, Any], example: Any) -> nn.Module
     Reference:
         Li, Kadav, Durdanovic, Samet and Graf, Pruning filters for efficient convnets, 2017, arXiv:1608.08710.
     """
-    import copy
-
     found = trace(model, example)
-    alive, small = kept(found, keep, "shrink"), copy.deepcopy(model)
+    alive, small = kept(found, keep, "shrink"), copied(model)
     for place in found.places:
         _cut(small, place, alive[place.labels])
     _compare(small, _silenced(model, found, alive), example)
@@ -151,11 +149,9 @@ def follow(model: nn.Module, keep: Mapping[str, Any], example: Any) -> list[Cut]
 
 def _silenced(model: nn.Module, found: Trace, alive: np.ndarray) -> nn.Module:
     """Zeros wherever a unit lies that is not alive; running statistics stay."""
-    import copy
-
     import torch
 
-    quiet = copy.deepcopy(model)
+    quiet = copied(model)
     with torch.no_grad():
         for place in found.places:
             left = alive[place.labels]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from optviz._knobs import config, knob, require
-from optviz.prune.graph import Trace, Units, trace
+from optviz.prune.graph import Trace, Units, copied, trace
 from optviz.prune.groups import named_units
 from optviz.prune.scopes import Layer, Scope, mask
 from optviz.prune.shrink import vanishing
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["APoZ", "GateTaylor", "MeanActivation", "NormGain", "WeightNorm", "choose_units", "unit_scores"]
 
-Watch = Callable[[Units, Any], None]
 LAYER = Layer()
 
 
@@ -37,13 +37,11 @@ class Subject:
     example: Any
     loss: Callable[[Any], Any] | None
 
-    def labeled(self, watch: Watch | None = None) -> Trace:
-        """A walk through the network."""
-        return trace(self.model, self.example, watch)
-
-    def run(self) -> Any:
-        """The network's output."""
-        return self.model(*(self.example if isinstance(self.example, tuple) else (self.example,)))
+    @cached_property
+    def walk(self) -> tuple[Trace, list[tuple[Units, Any]]]:
+        """What one walk through the network finds: its labels, and what its layers read."""
+        read: list[tuple[Units, Any]] = []
+        return trace(self.model, self.example, lambda units, x: read.append((units, x))), read
 
 
 class Criterion(Protocol):
@@ -101,7 +99,7 @@ class NormGain:
 
     def labels(self, subject: Subject) -> np.ndarray:
         """Mean |γ| of every label."""
-        found = subject.labeled()
+        found, _ = subject.walk
         sums, counts = np.zeros(found.size), np.zeros(found.size)
         for place in (p for p in found.places if p.side == "norm"):
             gain = getattr(subject.model.get_submodule(place.layer), "weight", None)
@@ -210,16 +208,14 @@ def unit_scores(
 
     Reference: Molchanov et al., Importance estimation for neural network pruning, 2019, arXiv:1906.10771.
     """
-    import copy
-
     import torch
 
     by = WeightNorm(1.0) if by is None else by
     if not hasattr(by, "labels"):
         raise TypeError(f"unit_scores.by must be a criterion such as WeightNorm(), got {by!r}")
-    subject = Subject(copy.deepcopy(model).eval(), example, loss)
+    subject = Subject(copied(model).eval(), example, loss)
     values = by.labels(subject)
-    scores = {name: values[units] for name, units in named_units(subject.labeled()).items()}
+    scores = {name: values[units] for name, units in named_units(subject.walk[0]).items()}
     silent = [name for name, found in scores.items() if np.isnan(found).any()]
     require(not silent, "unit_scores.by", f"a criterion that sees the units of {silent}", by)
     return {name: torch.as_tensor(found) for name, found in scores.items()}
@@ -262,10 +258,10 @@ def _array(tensor: Any) -> np.ndarray:
 
 def _of_weights(subject: Subject, sides: tuple[str, ...], amount: Callable[[Any, Any], Any]) -> np.ndarray:
     """Σ amount(weight, gradient) over what each label owns on the given sides."""
+    found, _ = subject.walk
     if subject.loss is not None:
-        subject.model.requires_grad_(True)
-        subject.loss(subject.run()).backward()
-    found = subject.labeled()
+        inputs = subject.example if isinstance(subject.example, tuple) else (subject.example,)
+        subject.loss(subject.model.requires_grad_(True)(*inputs)).backward()
     sums = np.full(found.size, np.nan)
     for place in found.places:
         if place.side in sides:
@@ -294,14 +290,10 @@ def _a_unit(layer: Any, place: Any, amount: Callable[[Any, Any], Any]) -> np.nda
 
 def _of_activations(subject: Subject, amount: Callable[[Any], Any]) -> np.ndarray:
     """Mean of amount(a) over examples, pixels and readers, for every label."""
-    seen: list[tuple[np.ndarray, np.ndarray]] = []
-
-    def watch(units: Units, x: Any) -> None:
-        seen.append((units.labels, _array(amount(x).double().movedim(units.axis, 0).flatten(1).mean(1))))
-
-    found = subject.labeled(watch)
+    found, read = subject.walk
     sums, counts = np.zeros(found.size), np.zeros(found.size)
-    for labels, means in seen:
-        np.add.at(sums, found.roots[labels], means)
-        np.add.at(counts, found.roots[labels], 1)
+    for units, x in read:
+        means = amount(x).double().movedim(units.axis, 0).flatten(1).mean(1)
+        np.add.at(sums, found.roots[units.labels], _array(means))
+        np.add.at(counts, found.roots[units.labels], 1)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
