@@ -60,15 +60,13 @@ def _separate(params: Params, name: str) -> None:
         require(other == each, name, "weights of their own under each name", f"{other} and {each} shared")
 
 
-def _place(p: Any) -> tuple[Any, ...]:
-    """Where in memory an array begins, and how far it reaches."""
-    if namespace(p) is np:
-        return p.__array_interface__["data"][0], p.shape, p.strides
-    return p.data_ptr() or id(p), tuple(p.shape), p.stride()
+def _place(p: Any) -> Any:
+    """Where in memory an array begins: two that begin at one place share their numbers."""
+    return (p.__array_interface__["data"][0] if namespace(p) is np else p.data_ptr()) or id(p)
 
 
-def agreeing(params: Params, others: Params, name: str) -> None:
-    """Refuse values that lack a name or have another shape than the parameter.
+def agreeing(params: Params, others: Params, name: str) -> dict[str, Any]:
+    """The values that go with some parameters; refuses those that lack a name or have another shape.
 
     Raises:
         TypeError: if they are no mapping.
@@ -87,6 +85,7 @@ def agreeing(params: Params, others: Params, name: str) -> None:
     for each, p in params.items():
         shape = tuple(getattr(others[each], "shape", ()))
         require(shape == tuple(p.shape), f"{name}[{each!r}]", f"of shape {tuple(p.shape)}", shape)
+    return {each: _plain(others[each]) for each in params}
 
 
 def as_numpy(x: Any) -> np.ndarray:

@@ -105,8 +105,8 @@ def snip(params: Params, grads: Params, of: Of = None) -> Values:
     Reference: Lee, Ajanthan and Torr, SNIP, 2018, arXiv:1810.02340.
     """
     found = prunable(params, of, "snip.params")
-    agreeing(found, grads, "snip.grads")
-    return {name: abs(grads[name] * p) for name, p in found.items()}
+    slopes = agreeing(found, grads, "snip.grads")
+    return {name: abs(slopes[name] * p) for name, p in found.items()}
 
 
 def taylor(params: Params, grads: Params, curvature: Params | None = None, of: Of = None) -> Values:
@@ -135,11 +135,11 @@ def taylor(params: Params, grads: Params, curvature: Params | None = None, of: O
     Reference: Molchanov, Mallya, Tyree, Frosio and Kautz, 2019, arXiv:1906.10771.
     """
     found = prunable(params, of, "taylor.params")
-    agreeing(found, grads, "taylor.grads")
+    g = agreeing(found, grads, "taylor.grads")
     if curvature is None:
-        return {name: (grads[name] * p) ** 2 for name, p in found.items()}
-    agreeing(found, curvature, "taylor.curvature")
-    return {name: abs(grads[name] * p - curvature[name] * p * p / 2) for name, p in found.items()}
+        return {name: (g[name] * p) ** 2 for name, p in found.items()}
+    h = agreeing(found, curvature, "taylor.curvature")
+    return {name: abs(g[name] * p - h[name] * p * p / 2) for name, p in found.items()}
 
 
 def movement(weights: Sequence[Params], grads: Sequence[Params], of: Of = None) -> Values:
@@ -171,9 +171,9 @@ def movement(weights: Sequence[Params], grads: Sequence[Params], of: Of = None) 
     unbroken(grads, "movement.grads")
     require(len(weights) == len(grads), "movement.grads", f"of {len(weights)} steps", len(grads))
     found = {name: 0 * p for name, p in prunable(weights[0], of, "movement.weights").items()}
-    for w, g in zip(weights, grads, strict=True):
-        agreeing(found, w, "movement.weights")
-        agreeing(found, g, "movement.grads")
+    for now, slopes in zip(weights, grads, strict=True):
+        w = agreeing(found, now, "movement.weights")
+        g = agreeing(found, slopes, "movement.grads")
         found = {name: total - g[name] * w[name] for name, total in found.items()}
     return found
 
@@ -201,9 +201,8 @@ def fisher(grads: Sequence[Params]) -> Values:
     Reference: Theis, Korshunova, Tejani and Huszár, 2018, arXiv:1801.05787.
     """
     unbroken(grads, "fisher.grads")
-    for each in grads:
-        agreeing(grads[0], each, "fisher.grads")
-    return {name: sum(g[name] ** 2 for g in grads) / len(grads) for name in grads[0]}
+    each = [agreeing(grads[0], g, "fisher.grads") for g in grads]
+    return {name: sum(g[name] ** 2 for g in each) / len(each) for name in grads[0]}
 
 
 def obd(params: Params, curvature: Params, of: Of = None) -> Values:
@@ -228,8 +227,8 @@ def obd(params: Params, curvature: Params, of: Of = None) -> Values:
     Reference: LeCun, Denker and Solla, Optimal brain damage, NIPS 2, 598–605, 1989.
     """
     found = prunable(params, of, "obd.params")
-    agreeing(found, curvature, "obd.curvature")
-    return {name: curvature[name] * p * p / 2 for name, p in found.items()}
+    h = agreeing(found, curvature, "obd.curvature")
+    return {name: h[name] * p * p / 2 for name, p in found.items()}
 
 
 def wanda(params: Params, inputs: Params, of: Of = None) -> Values:
