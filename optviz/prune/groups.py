@@ -191,16 +191,14 @@ def kept(found: Trace, keep: Mapping[str, Any], name: str) -> np.ndarray:
             _agreed(alive, said, unit, stays, layer, name)
             said[unit], alive[unit] = layer, stays
     for place in found.places:
-        left = alive[place.labels]
-        require(
-            bool(left.any()), f"{name}.keep", f"such that {place.layer!r} keeps at least one unit", "none"
-        )
+        count = int(alive[place.labels].sum())
+        require(count > 0, f"{name}.keep", f"such that {place.layer!r} keeps at least one unit", count)
     return alive
 
 
 def _asked(found: Trace, layer: str, given: Any, name: str) -> tuple[list[int], list[bool]]:
     """The units that one entry of ``keep`` speaks of, and what it says of each."""
-    known, label = found.made | named_units(found), f"{name}.keep[{layer!r}]"
+    known, label = named_units(found) | found.made, f"{name}.keep[{layer!r}]"
     if layer not in known:
         why = reasons(found).get(layer)
         require(why is None, f"{name}.keep", f"without {layer!r}, since {why}", layer)
@@ -216,11 +214,11 @@ def _asked(found: Trace, layer: str, given: Any, name: str) -> tuple[list[int], 
     asked = labels if len(values) == len(labels) else units
     for unit, stays in zip(asked.tolist(), values.tolist(), strict=True):
         why = found.reason(unit)
-        require(stays or why is None, label, f"all True, since {why}", "False")
+        require(stays or why is None, label, f"all True, since {why}", stays)
     return asked.tolist(), values.tolist()
 
 
 def _agreed(alive: np.ndarray, said: dict[int, str], unit: int, stays: bool, layer: str, name: str) -> None:
     if unit in said and bool(alive[unit]) != stays:
         both = f"{said[unit]!r} and {layer!r}" if said[unit] != layer else f"the channels of {layer!r}"
-        require(False, f"{name}.keep", f"the same for units that go together: {both}", "different ones")
+        require(False, f"{name}.keep", f"the same for units that go together: {both}", (not stays, stays))

@@ -189,7 +189,7 @@ def _lost(layer: Any, left: np.ndarray) -> list[tuple[str, Any]]:
     with torch.no_grad():
         for p in numbered.parameters():
             p.copy_(torch.arange(p.numel(), dtype=p.dtype).reshape(p.shape))
-        small = dict(numbered.kept(torch.as_tensor(left)).named_parameters())
+        small = dict(numbered.kept(torch.as_tensor(left)).named_parameters()) if left.any() else {}
     lost = []
     for name, p in numbered.named_parameters():
         gone = torch.ones(p.numel(), dtype=torch.bool)
@@ -273,7 +273,7 @@ def _compare(small: nn.Module, quiet: nn.Module, example: Any) -> None:
             raise ValueError(f"shrink.model must run when smaller, got: {error}") from error
     for a, b in zip(*outs, strict=True):
         if isinstance(a, torch.Tensor) and a.is_floating_point():
-            scale = float(b.abs().max()) + 1.0
+            scale = 1 + float(b.abs().nan_to_num(0, 0).max())
             same = a.shape == b.shape and torch.allclose(
                 a, b, rtol=0, atol=1e3 * torch.finfo(a.dtype).eps * scale, equal_nan=True
             )

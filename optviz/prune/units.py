@@ -284,7 +284,7 @@ def _a_unit(layer: Any, place: Any, amount: Callable[[Any, Any], Any]) -> np.nda
     for unit in range(count):
         for name, gone in vanishing(layer, "units", np.arange(count) != unit):
             p = layer.get_parameter(name)
-            sums[unit] += float(amount(p, p.grad)[gone].sum())
+            sums[unit] += _array(amount(p, p.grad)[gone].sum())
     return sums
 
 
