@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from optviz.regularize.attached import Projected, projected
 from optviz.regularize.figures import exact_zeros, weight_norm
+from optviz.regularize.gates import Gated, HardConcrete, l0
+from optviz.regularize.groups import group_threshold, proximal_groups, slimming
 from optviz.regularize.penalties import Penalized, Penalty, elastic_net, l1, l2
 from optviz.regularize.projections import (
     clip_weights,
@@ -23,6 +25,8 @@ from optviz.regularize.projections import (
 from optviz.regularize.variants import Mixed, drop, dropconnect, dropout, mixup, narrow, subset
 
 __all__ = [
+    "Gated",
+    "HardConcrete",
     "Mixed",
     "Penalized",
     "Penalty",
@@ -35,15 +39,19 @@ __all__ = [
     "dropout",
     "elastic_net",
     "exact_zeros",
+    "group_threshold",
     "in_turn",
+    "l0",
     "l1",
     "l2",
     "max_norm",
     "mixup",
     "narrow",
     "projected",
+    "proximal_groups",
     "proximal_l1",
     "remove_weights",
+    "slimming",
     "soft_threshold",
     "subset",
     "weight_norm",
