@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from optviz._knobs import require
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Call", "Place", "Shape", "Size", "Trace", "Units", "copied", "trace"]
+__all__ = ["Call", "Place", "Shape", "Size", "Trace", "Units", "copied", "evaluating", "inputs_of", "trace"]
 
 Watch = Callable[["Units", Any], None]  # (labels and axis, the tensor that a layer reads)
 
@@ -211,7 +212,7 @@ def trace(model: nn.Module, example: Any, watch: Watch | None = None) -> Trace:
     """Walk once through a network in evaluation mode, with the labels of its units beside the tensors.
 
     Args:
-        model: any module that ``torch.fx`` can trace; a copy of it runs.
+        model: any module that ``torch.fx`` can trace; it runs in evaluation mode, and is left as it was.
         example: its input, or a tuple of its inputs.
         watch: called with each tensor that a layer reads, and its units.
 
@@ -229,12 +230,40 @@ def trace(model: nn.Module, example: Any, watch: Watch | None = None) -> Trace:
         Reed, DeVito, He, Ussery and Ansel, torch.fx, 2022, arXiv:2112.08429; the idea of tracing what must go
         together: Fang et al., DepGraph, 2023, arXiv:2301.12900.
     """
+    found = Trace(watch)
+    with evaluating(model):
+        _walk(model, _graph(model), inputs_of(example), found)
+    return found.settle()
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """A block in which a network is in evaluation mode and records no gradients; then it is as before.
+
+    Args:
+        model: any module.
+
+    Raises:
+        TypeError: if it is not a module.
+    """
     import torch
 
-    model, found = copied(model).eval(), Trace(watch)
-    with torch.no_grad():
-        _walk(model, _graph(model), example if isinstance(example, tuple) else (example,), found)
-    return found.settle()
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, got {model!r}")
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        with torch.no_grad():
+            model.eval()
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def inputs_of(example: Any) -> tuple[Any, ...]:
+    """The inputs as a tuple, copied, since a network may write into them."""
+    given = example if isinstance(example, tuple) else (example,)
+    return tuple(x.clone() if hasattr(x, "clone") else x for x in given)
 
 
 def copied(model: nn.Module) -> nn.Module:

@@ -30,6 +30,8 @@ class Part:
     Example:
         >>> Part("2", "in", ((0, 1), (2, 3))).index[1]  # after flatten: unit 1 is columns 2 and 3
         (2, 3)
+
+    Reference: Fang et al., DepGraph: Towards any structural pruning, 2023, arXiv:2301.12900.
     """
 
     layer: str
@@ -59,6 +61,16 @@ class Group:
         name: the layer that makes the units, the first one if several do (partners of a residual sum).
         size: number of units that can go one by one.
         parts: the sides of layers that they lie along, in the order of the network.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(12, 10))
+        >>> (group,) = groups(net, torch.zeros(1, 1, 4, 4))
+        >>> {part.layer: part.index[1] for part in group.parts}
+        {'0': (1,), '1': (1,), '3': (4, 5, 6, 7)}
+
+    Reference: Fang et al., DepGraph: Towards any structural pruning, 2023, arXiv:2301.12900.
     """
 
     name: str
@@ -125,9 +137,12 @@ def _name(found: Trace, layers: tuple[str, ...], labels: list[int]) -> str:
 def _parts(found: Trace, units: np.ndarray) -> list[Part]:
     parts = []
     for place in found.places:
-        if np.isin(place.labels, units).any():
-            index = [tuple(np.flatnonzero(place.labels == unit).tolist()) for unit in units]
-            parts.append(Part(place.layer, place.side, tuple(index)))
+        index: dict[int, list[int]] = {unit: [] for unit in units.tolist()}
+        for i, label in enumerate(place.labels.tolist()):
+            if label in index:
+                index[label].append(i)
+        if any(index.values()):
+            parts.append(Part(place.layer, place.side, tuple(map(tuple, index.values()))))
     return parts
 
 
@@ -186,8 +201,9 @@ def kept(found: Trace, keep: Mapping[str, Any], name: str) -> np.ndarray:
     if not isinstance(keep, Mapping):
         raise TypeError(f"{name}.keep must map names of layers to one bool a unit, got {keep!r}")
     alive, said = np.ones(found.size, bool), dict[int, str]()
+    known = named_units(found) | found.made
     for layer, given in keep.items():
-        for unit, stays in zip(*_asked(found, layer, given, name), strict=True):
+        for unit, stays in zip(*_asked(found, known, layer, given, name), strict=True):
             _agreed(alive, said, unit, stays, layer, name)
             said[unit], alive[unit] = layer, stays
     for place in found.places:
@@ -196,9 +212,11 @@ def kept(found: Trace, keep: Mapping[str, Any], name: str) -> np.ndarray:
     return alive
 
 
-def _asked(found: Trace, layer: str, given: Any, name: str) -> tuple[list[int], list[bool]]:
+def _asked(
+    found: Trace, known: dict[str, np.ndarray], layer: str, given: Any, name: str
+) -> tuple[list[int], list[bool]]:
     """The units that one entry of ``keep`` speaks of, and what it says of each."""
-    known, label = named_units(found) | found.made, f"{name}.keep[{layer!r}]"
+    label = f"{name}.keep[{layer!r}]"
     if layer not in known:
         why = reasons(found).get(layer)
         require(why is None, f"{name}.keep", f"without {layer!r}, since {why}", layer)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optviz._knobs import require
-from optviz.prune.graph import Place, Trace, copied, trace
+from optviz.prune.graph import Place, Trace, copied, evaluating, inputs_of, trace
 from optviz.prune.groups import kept
 
 if TYPE_CHECKING:
@@ -28,6 +28,12 @@ class Cut:
         before: length of that side in the network as it is.
         after: length that is left.
         gone: the indices that go.
+
+    Example:
+        >>> Cut("2", "in", before=4, after=3, gone=(1,))
+        Cut(layer='2', side='in', before=4, after=3, gone=(1,))
+
+    Reference: Fang et al., DepGraph: Towards any structural pruning, 2023, arXiv:2301.12900.
     """
 
     layer: str
@@ -76,7 +82,7 @@ def shrink(model: nn.Module, keep: Mapping[str, Any], example: Any) -> nn.Module
     alive, small = kept(found, keep, "shrink"), copied(model)
     for place in found.places:
         _cut(small, place, alive[place.labels])
-    _compare(small, _silenced(model, found, alive), example)
+    _compare(small, model, _zeros(model, found, alive), example)
     return small
 
 
@@ -107,8 +113,14 @@ def silence(model: nn.Module, keep: Mapping[str, Any], example: Any) -> nn.Modul
         Molchanov et al., Importance estimation for neural network pruning, 2019, arXiv:1906.10771, which
         writes a removed unit as a gate that is zero.
     """
+    import torch
+
     found = trace(model, example)
-    return _silenced(model, found, kept(found, keep, "silence"))
+    zeros, quiet = _zeros(model, found, kept(found, keep, "silence")), copied(model)
+    with torch.no_grad():
+        for name, value in zeros.items():
+            quiet.get_parameter(name).copy_(value)
+    return quiet
 
 
 def follow(model: nn.Module, keep: Mapping[str, Any], example: Any) -> list[Cut]:
@@ -147,18 +159,17 @@ def follow(model: nn.Module, keep: Mapping[str, Any], example: Any) -> list[Cut]
     ]
 
 
-def _silenced(model: nn.Module, found: Trace, alive: np.ndarray) -> nn.Module:
-    """Zeros wherever a unit lies that is not alive; running statistics stay."""
-    import torch
-
-    quiet = copied(model)
-    with torch.no_grad():
-        for place in found.places:
-            left = alive[place.labels]
-            layer = quiet.get_submodule(place.layer)
-            for name, gone in () if left.all() else vanishing(layer, place.side, left):
-                layer.get_parameter(name)[gone] = 0
-    return quiet
+def _zeros(model: nn.Module, found: Trace, alive: np.ndarray) -> dict[str, Any]:
+    """The parameters that lose numbers, with zeros there; running statistics stay as they are."""
+    zeros: dict[str, Any] = {}
+    for place in found.places:
+        left = alive[place.labels]
+        for own, gone in () if left.all() else vanishing(model.get_submodule(place.layer), place.side, left):
+            name = f"{place.layer}.{own}"
+            if name not in zeros:
+                zeros[name] = model.get_parameter(name).detach().clone()
+            zeros[name][gone] = 0
+    return zeros
 
 
 def vanishing(layer: nn.Module, side: str, left: np.ndarray) -> list[tuple[str, Any]]:
@@ -258,23 +269,20 @@ def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
                 setattr(parent, name, new)
 
 
-def _compare(small: nn.Module, quiet: nn.Module, example: Any) -> None:
+def _compare(small: nn.Module, model: nn.Module, zeros: dict[str, Any], example: Any) -> None:
     """Refuse to hand out a network that does not do what the silenced one does."""
-    import copy
-
     import torch
     from torch.utils._pytree import tree_leaves
 
-    inputs = example if isinstance(example, tuple) else (example,)
-    with torch.no_grad():
+    with evaluating(model), evaluating(small):
+        silenced = torch.func.functional_call(model, zeros, inputs_of(example))
         try:
-            outs = [tree_leaves(copy.deepcopy(m).eval()(*inputs)) for m in (small, quiet)]
-        except Exception as error:
+            shrunk = small(*inputs_of(example))
+        except Exception as error:  # most often a size that stands in the forward pass as a number
             raise ValueError(f"shrink.model must run when smaller, got: {error}") from error
-    for a, b in zip(*outs, strict=True):
+    for a, b in zip(tree_leaves(shrunk), tree_leaves(silenced), strict=True):
         if isinstance(a, torch.Tensor) and a.is_floating_point():
             scale = 1 + float(b.abs().nan_to_num(0, 0).max())
-            same = a.shape == b.shape and torch.allclose(
-                a, b, rtol=0, atol=1e3 * torch.finfo(a.dtype).eps * scale, equal_nan=True
-            )
+            close: Any = {"rtol": 0, "atol": 1e3 * torch.finfo(a.dtype).eps * scale, "equal_nan": True}
+            same = a.shape == b.shape and torch.allclose(a, b, **close)
             require(same, "shrink.model", "such that its graph tells all that depends on a unit", type(small))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from optviz._knobs import config, knob, require
-from optviz.prune.graph import Trace, Units, copied, trace
+from optviz.prune.graph import Trace, Units, Watch, copied, inputs_of, trace
 from optviz.prune.groups import named_units
 from optviz.prune.scopes import Layer, Scope, mask
 from optviz.prune.shrink import vanishing
@@ -23,25 +21,23 @@ __all__ = ["APoZ", "GateTaylor", "MeanActivation", "NormGain", "WeightNorm", "ch
 LAYER = Layer()
 
 
-@dataclass(frozen=True, eq=False)
 class Subject:
     """What a score may look at.
 
     Args:
         model: a copy of the network, in evaluation mode.
-        example: its input.
+        example: its input, or a tuple of its inputs.
         loss: output -> scalar, or None.
     """
 
-    model: nn.Module
-    example: Any
-    loss: Callable[[Any], Any] | None
+    def __init__(self, model: nn.Module, example: Any, loss: Callable[[Any], Any] | None) -> None:
+        self.model, self.example, self.loss = model, example, loss
+        self.found = Trace()
 
-    @cached_property
-    def walk(self) -> tuple[Trace, list[tuple[Units, Any]]]:
-        """What one walk through the network finds: its labels, and what its layers read."""
-        read: list[tuple[Units, Any]] = []
-        return trace(self.model, self.example, lambda units, x: read.append((units, x))), read
+    def walk(self, watch: Watch | None = None) -> Trace:
+        """Go through the network once, and keep in ``found`` what is known of its units."""
+        self.found = trace(self.model, self.example, watch)
+        return self.found
 
 
 class Criterion(Protocol):
@@ -99,7 +95,7 @@ class NormGain:
 
     def labels(self, subject: Subject) -> np.ndarray:
         """Mean |γ| of every label."""
-        found, _ = subject.walk
+        found = subject.walk()
         sums, counts = np.zeros(found.size), np.zeros(found.size)
         for place in (p for p in found.places if p.side == "norm"):
             gain = getattr(subject.model.get_submodule(place.layer), "weight", None)
@@ -215,7 +211,7 @@ def unit_scores(
         raise TypeError(f"unit_scores.by must be a criterion such as WeightNorm(), got {by!r}")
     subject = Subject(copied(model).eval(), example, loss)
     values = by.labels(subject)
-    scores = {name: values[units] for name, units in named_units(subject.walk[0]).items()}
+    scores = {name: values[units] for name, units in named_units(subject.found).items()}
     silent = [name for name, found in scores.items() if np.isnan(found).any()]
     require(not silent, "unit_scores.by", f"a criterion that sees the units of {silent}", by)
     return {name: torch.as_tensor(found) for name, found in scores.items()}
@@ -258,10 +254,9 @@ def _array(tensor: Any) -> np.ndarray:
 
 def _of_weights(subject: Subject, sides: tuple[str, ...], amount: Callable[[Any, Any], Any]) -> np.ndarray:
     """Σ amount(weight, gradient) over what each label owns on the given sides."""
-    found, _ = subject.walk
+    found = subject.walk()
     if subject.loss is not None:
-        inputs = subject.example if isinstance(subject.example, tuple) else (subject.example,)
-        subject.loss(subject.model.requires_grad_(True)(*inputs)).backward()
+        subject.loss(subject.model.requires_grad_(True)(*inputs_of(subject.example))).backward()
     sums = np.full(found.size, np.nan)
     for place in found.places:
         if place.side in sides:
@@ -290,10 +285,14 @@ def _a_unit(layer: Any, place: Any, amount: Callable[[Any, Any], Any]) -> np.nda
 
 def _of_activations(subject: Subject, amount: Callable[[Any], Any]) -> np.ndarray:
     """Mean of amount(a) over examples, pixels and readers, for every label."""
-    found, read = subject.walk
+    read: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def watch(units: Units, x: Any) -> None:  # at once: the network may write into x later
+        read.append((units.labels, _array(amount(x).double().movedim(units.axis, 0).flatten(1).mean(1))))
+
+    found = subject.walk(watch)
     sums, counts = np.zeros(found.size), np.zeros(found.size)
-    for units, x in read:
-        means = amount(x).double().movedim(units.axis, 0).flatten(1).mean(1)
-        np.add.at(sums, found.roots[units.labels], _array(means))
-        np.add.at(counts, found.roots[units.labels], 1)
+    for labels, means in read:
+        np.add.at(sums, found.roots[labels], means)
+        np.add.at(counts, found.roots[labels], 1)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)

@@ -167,17 +167,16 @@ def test_tied_parameters_are_shared_weights():
 
 
 def test_masks_of_torch_must_be_made_permanent_first():
-    model = nn.Sequential(l1_unstructured(nn.Linear(4, 6), "weight", 3), nn.ReLU(), nn.Linear(6, 2))
-    with pytest.raises(
-        ValueError, match=r"one that can be copied: first make its masks .* permanent by `remove`"
-    ):
-        prune.groups(model, torch.zeros(1, 4))
-    with torch.no_grad():
-        model(torch.zeros(1, 4))  # from here on it can be copied
+    hooked = l1_unstructured(nn.Linear(4, 6), "weight", 3)
+    model, x = nn.Sequential(hooked, nn.ReLU(), nn.Linear(6, 5), nn.Linear(5, 2)), torch.zeros(1, 4)
     with pytest.raises(ValueError, match="computed from others by a hook"):
-        prune.shrink(model, {"0": [False] + [True] * 5}, torch.zeros(1, 4))
+        prune.shrink(model, {"0": [False] + [True] * 5}, x)
+    last = {"2": [False] + [True] * 4}
+    model(x)  # since then its weight is not a leaf
+    with pytest.raises(ValueError, match=r"one that can be copied: first make its masks .* by `remove`"):
+        prune.shrink(model, last, x)
     remove(model[0], "weight")
-    assert prune.shrink(model, {"0": [False] + [True] * 5}, torch.zeros(1, 4))[2].in_features == 5
+    assert prune.shrink(model, {"0": [False] + [True] * 5} | last, x)[2].in_features == 5
 
 
 def test_the_last_layer_is_held_and_says_so():
