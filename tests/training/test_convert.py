@@ -19,7 +19,7 @@ def optimizer_at(*lrs):
     return torch.optim.SGD([{"params": [torch.zeros(1, requires_grad=True)], "lr": lr} for lr in lrs], lr=1.0)
 
 
-@pytest.mark.parametrize("plan", PLANS, ids=repr)
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: repr(plan).partition(" at 0x")[0])
 def test_the_rates_are_the_schedules_and_groups_keep_their_ratio(plan):
     optimizer = optimizer_at(0.2, 0.02, 0.4)
     scheduler = to_torch(plan, optimizer)
