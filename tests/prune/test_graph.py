@@ -174,7 +174,8 @@ def test_masks_of_torch_must_be_made_permanent_first():
     last = {"2": [False] + [True] * 4}
     model(x)  # since then its weight is not a leaf
     with pytest.raises(ValueError, match=r"one that can be copied: first make its masks .* by `remove`"):
-        prune.shrink(model, last, x)
+        prune.unit_scores(model, x)
+    assert prune.shrink(model, last, x)[3].in_features == 4
     remove(model[0], "weight")
     assert prune.shrink(model, {"0": [False] + [True] * 5} | last, x)[2].in_features == 5
 
