@@ -6,6 +6,7 @@ from optviz.prune.groups import Group, Part, groups, held
 from optviz.prune.masks import Masked, bake, masked, stacked
 from optviz.prune.scopes import NM, Budget, Global, Layer, Unit, mask
 from optviz.prune.scores import fisher, magnitude, movement, obd, random, snip, taylor, wanda
+from optviz.prune.semi import semi_structured
 from optviz.prune.shrink import Cut, follow, shrink, silence
 from optviz.prune.thresholds import cutoff, sparsity, threshold
 from optviz.prune.units import (
@@ -46,6 +47,7 @@ __all__ = [
     "movement",
     "obd",
     "random",
+    "semi_structured",
     "shrink",
     "silence",
     "snip",
