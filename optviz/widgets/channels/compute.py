@@ -30,7 +30,7 @@ class Outcome:
         state: what was asked for.
         layer: name on the page of the layer that is shown, "" before there is a network.
         images: (U, H, W) a picture of each of its units in the first network.
-        kind: what the pictures hold: "weights" (of both signs), "outputs" or "inputs".
+        kind: what the pictures hold, as ``pictured`` says.
         scores: (U,) what they were ranked by; empty before the network is trained.
         keep: (U,) bool, which of them stay; empty likewise.
         bars: units of each layer before and after the cut.

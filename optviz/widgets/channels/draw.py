@@ -87,11 +87,12 @@ def _units(result: Outcome) -> Picture:
     title = WORDS[f"units_{result.kind}"].format(layer=result.layer)
     gone = np.flatnonzero(~result.keep)
     named = ", ".join(str(i + 1) for i in gone[:LISTED]) + (", …" if len(gone) > LISTED else "")
-    words = WORDS["units" if result.kind == "weights" else "units_mean"]
+    signed = result.kind in ("weights", "means")
+    words = WORDS["units" if signed else "units_mean"]
     sentence = words.format(
         title=title, gone=len(gone), count=count, list=named or WORDS["nobody"], kept=count - len(gone)
     )
-    mosaic = Mosaic(crossed(result.images, result.keep, result.kind == "weights"))
+    mosaic = Mosaic(crossed(result.images, result.keep, signed))
     return Picture(mosaic, Frame(title, "", ""), sentence, (result.images.tobytes(), result.keep.tobytes()))
 
 

@@ -18,17 +18,17 @@ def pictured(state: LabState, model: Any) -> tuple[str, np.ndarray, str]:
     """A picture of every unit of the layer that is shown.
 
     Returns:
-        Name of its group; (U, H, W) numbers; "weights" if these are what is read from the images or maps
-        before it, "outputs" for the mean map of each channel, "inputs" for the mean image, each image
-        weighted by how strongly the unit answers, where a unit gives one number.
+        Name of its group; (U, H, W) numbers; and what they are: "weights", or "means" of them over the maps
+        that a filter reads; "outputs", the mean map of each channel; where a unit gives one number,
+        "inputs", the mean image, each image counted by how strongly the unit answers it.
     """
     found = groups(state, model)
     group = found[min(max(state.layer, 1), len(found)) - 1]
     weight = model.get_submodule(group.name).weight.detach().numpy()
     height, width = state.images.shape[-2:]
     if state.pictures == WEIGHTS and weight.ndim == 4:
-        return group.name, weight.mean(axis=1), "weights"
-    if state.pictures == WEIGHTS and weight.shape[1] == height * width:
+        return group.name, weight.mean(axis=1), "weights" if weight.shape[1] == 1 else "means"
+    if state.pictures == WEIGHTS and group.name == found[0].name:
         return group.name, weight.reshape(-1, height, width), "weights"
     maps = _maps(model, group, state.images.validation.X[:SEEN])
     if maps.shape[-1] > 1:

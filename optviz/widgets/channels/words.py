@@ -13,6 +13,7 @@ CHANNEL_LAB = COMMON | {
     "shared": "what goes",
     "training_group": "training · measuring",
     "units_weights": "Weights into each unit: {layer}",
+    "units_means": "Weights into each unit, mean over maps: {layer}",
     "units_outputs": "Mean output of each channel: {layer}",
     "units_inputs": "What makes each unit answer: {layer}",
     "units_none": "First layer: training …",
