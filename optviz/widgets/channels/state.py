@@ -102,8 +102,8 @@ class LabState:
     pictures: str = choice(
         default=WEIGHTS, options={name: name for name in (WEIGHTS, OUTPUTS)}, label="pictures of units"
     )
-    updates: int = knob(default=60, low=0, high=300, hard=(0, 5_000), unit="updates", label="fine-tuning")
-    steps: int = knob(default=300, low=20, high=800, hard=(1, 20_000), unit="updates", label="training")
+    updates: int = knob(default=40, low=0, high=300, hard=(0, 5_000), unit="updates", label="fine-tuning")
+    steps: int = knob(default=250, low=20, high=800, hard=(1, 20_000), unit="updates", label="training")
     seeds: int = knob(default=3, low=1, high=5, hard=(1, 50), label="seeds")
     timed: int = knob(
         default=64, low=1, high=256, hard=(1, 4096), unit="images", label="timed batch", log=True
