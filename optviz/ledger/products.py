@@ -81,6 +81,10 @@ def _counting(model: torch.nn.Module, work: Counter[str], nonzero: bool) -> Iter
     inside, weights = [""], {p.untyped_storage().data_ptr() for p in model.parameters()}
 
     class Count(TorchDispatchMode):
+        @classmethod
+        def _should_skip_dynamo(cls) -> bool:
+            return False  # else torch loads its compiler first, which takes seconds
+
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             out = func(*args, **(kwargs or {}))
             count = _products(func.overloadpacket.__name__, args, out)

@@ -27,7 +27,7 @@ CODES = {"bool": "BOOL", "bfloat16": "BF16", "float8_e4m3fn": "F8_E4M3", "float8
     for size in (1, 2, 4, 8)
 }
 TYPES = {code: name for name, code in CODES.items()}
-BY_NAME = {str(form): form for form in (Bitmap(), CSR(), Coded(9))}
+BY_NAME = {str(form): form for form in (Bitmap(), CSR(), Coded())}
 
 
 def write(path: str | os.PathLike[str], tensors: Any, form: Any = FORMS[0]) -> int:
@@ -58,13 +58,9 @@ def write(path: str | os.PathLike[str], tensors: Any, form: Any = FORMS[0]) -> i
 
     Reference: Han, Mao and Dally, Deep compression, 2015, arXiv:1510.00149 (sizes with all indices counted).
     """
-    if not (isinstance(form, Dense) or str(form) in BY_NAME):
-        raise TypeError(f"form must be Dense(), Bitmap(), CSR() or Coded(), got {form!r}")
-    kind, kept, same = items(tensors)
-    layout = _dense if isinstance(form, Dense) else _compact
+    pieces = _layout(form)(form, *items(tensors))
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        for piece in layout(form, kind, kept, same):
-            file.write(piece)
+        file.writelines(pieces)
         size = file.tell()
     return size
 
@@ -116,13 +112,24 @@ def sizes(tensors: Any, forms: Sequence[Any] = FORMS) -> dict[Any, int]:
 
     Example:
         >>> half = {"weight": np.tile(np.float32([0, 1]), (100, 50))}
-        >>> {str(form): size for form, size in sizes(half).items()}
-        {'dense': 40144, 'bitmap': 21340, 'CSR': 40491, 'coded': 174}
+        >>> {str(form): size for form, size in sizes(half, [Dense(), Bitmap(), CSR()]).items()}
+        {'dense': 40144, 'bitmap': 21340, 'CSR': 40491}
 
     Reference: Han, Mao and Dally, Deep compression, 2015, arXiv:1510.00149.
     """
-    with tempfile.TemporaryDirectory(prefix="optviz-") as folder:
-        return {form: write(Path(folder) / "network", tensors, form) for form in forms}
+    kept, found = items(tensors), {}
+    for form in forms:
+        with tempfile.TemporaryFile(prefix="optviz-") as file:
+            file.writelines(_layout(form)(form, *kept))
+            file.flush()
+            found[form] = _size(file)
+    return found
+
+
+def _layout(form: Any) -> Any:
+    if not (isinstance(form, Dense) or str(form) in BY_NAME):
+        raise TypeError(f"form must be Dense(), Bitmap(), CSR() or Coded(), got {form!r}")
+    return _dense if isinstance(form, Dense) else _compact
 
 
 def _compact(form: Any, kind: str, kept: list[Item], same: dict[str, str]) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from optviz import ledger
-from optviz.models import LeNet300100, SmallCNN
+from optviz.models import LeNet5, LeNet300100, SmallCNN
 
 
 class Tied(nn.Module):
@@ -92,6 +92,13 @@ def test_known_totals():
 def test_transposed_convolution_counts_each_input_once():
     model = nn.ConvTranspose2d(3, 5, 2, stride=2)
     assert ledger.macs(model, torch.zeros(2, 3, 4, 4)) == {"": 3 * 16 * 5 * 4}
+
+
+def test_known_totals_of_lenet5():
+    """Caffe's network: 24² · 20 · 25 + 8² · 50 · 500 + 800 · 500 + 500 · 10."""
+    found = ledger.macs(LeNet5(), torch.zeros(3, 784))
+    assert sorted(found.values()) == [5_000, 288_000, 400_000, 1_600_000]
+    assert ledger.parameters(LeNet5()).total == 431_080
 
 
 class Attends(nn.Module):

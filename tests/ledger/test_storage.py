@@ -232,7 +232,6 @@ def test_the_old_file_stays_when_writing_fails(tmp_path):
         (lambda p: ledger.write(p, {"w": np.ones(2)}, "dense"), TypeError, r"form must be Dense\(\)"),
         (lambda p: ledger.write(p, {"w": np.ones(2, ">f4")}), ValueError, "dtype must be one of"),
         (lambda p: ledger.read(p / "none"), FileNotFoundError, "none"),
-        (lambda p: Coded(10), ValueError, r"Coded.level must be in \[1, 9\], got 10"),
     ],
 )
 def test_errors_say_what_is_wrong(tmp_path, call, error, message):

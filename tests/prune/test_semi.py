@@ -83,7 +83,7 @@ def dense():
         (
             lambda: prune.semi_structured(dense()),
             ValueError,
-            r"2:4 sparse linear layer that fits, got 0: 512 groups of 4 with more than 2 weights, 2: 32 inputs",
+            r"that fits, got 0: 512 groups of 4 with more than 2 weights, 2: 32 inputs",
         ),
         (lambda: prune.semi_structured(nn.ReLU()), ValueError, "got no linear layer"),
         (lambda: prune.semi_structured(dense(), of=("0",)), ValueError, "of '0' must be 2:4 sparse"),
