@@ -46,6 +46,7 @@ CITED = (
     "optviz.prune",
     "optviz.regularize",
     "optviz.landscapes",
+    "optviz.ledger",
 )
 MUTABLE = {"Stopwatch"}  # filled in when its block ends
 
