@@ -220,15 +220,27 @@ def best(scores: Sequence[np.ndarray], shares: Sequence[float] | np.ndarray) -> 
     """
     total = sum(s.size for s in scores)
     counts = [round(share * total) for share in np.asarray(shares).tolist()]
-    ranked = np.concatenate([s.reshape(-1) for s in scores])
-    ranked.partition(sorted({max(count - 1, 0) for count in counts}))  # puts the k-th smallest at k − 1
-    cuts = [ranked[count - 1] if count else None for count in counts]
-    del ranked
+    cuts = _cuts(scores, counts)
     kept = [np.ones((len(counts), *s.shape), bool) for s in scores]
     for k, (count, cut) in enumerate(zip(counts, cuts, strict=True)):
         if count:
             _drop(scores, [m[k] for m in kept], count, cut)
     return kept
+
+
+def _cuts(scores: Sequence[np.ndarray], counts: Sequence[int]) -> list[Any]:
+    """The highest score that goes, for each count of those that go."""
+    low = min(s.min() for s in scores)
+    lows = sum(int(np.count_nonzero(s == low)) for s in scores)
+    # the lowest are put aside: zeros of an earlier round are many, and equal ones make the selection slow
+    ranked, end = np.empty(sum(s.size for s in scores) - lows, np.result_type(*scores)), 0
+    for s in scores:
+        part = s[s > low]
+        ranked[end : (end := end + part.size)] = part
+    places = {count - lows - 1 for count in counts if count > lows}
+    if places:
+        ranked.partition(sorted(places))  # puts the k-th smallest at k − 1
+    return [ranked[count - lows - 1] if count > lows else low for count in counts]
 
 
 def _drop(scores: Sequence[np.ndarray], kept: Sequence[np.ndarray], count: int, cut: Any) -> None:

@@ -59,7 +59,7 @@ def _plans(steps: int) -> list[Plan]:
     ]
 
 
-class _Same:
+class Same:
     """What both references start from: the weights and the order of the examples that ``train`` draws."""
 
     def __init__(self, problem: Any, epochs: int) -> None:
@@ -112,7 +112,7 @@ class _Recorder:
             yield batch
 
 
-def _tutorial(same: _Same, plans: list[Plan]) -> np.ndarray:
+def _tutorial(same: Same, plans: list[Plan]) -> np.ndarray:
     """A DataLoader over a TensorDataset, ``.item()`` at every update, one run after the other."""
     found = []
     for _, plan in plans:
@@ -135,7 +135,7 @@ def _tutorial(same: _Same, plans: list[Plan]) -> np.ndarray:
     return np.array(found)
 
 
-def _bare(same: _Same, plans: list[Plan]) -> np.ndarray:
+def _bare(same: Same, plans: list[Plan]) -> np.ndarray:
     """Tensors indexed by slices of the order, losses read once an epoch, one run after the other."""
     found = []
     for _, plan in plans:
@@ -155,13 +155,13 @@ def _bare(same: _Same, plans: list[Plan]) -> np.ndarray:
     return np.array(found)
 
 
-def _ours(same: _Same, plans: list[Plan]) -> np.ndarray:
+def _ours(same: Same, plans: list[Plan]) -> np.ndarray:
     runs = [Run(SGD(MOMENTUM), schedule) for schedule, _ in plans]
     return train(same.problem, runs, same.epochs * same.updates, every=same.updates)["loss"]
 
 
 def _against_loops(name: str, problem: Any, epochs: int, limits: tuple[str, str]) -> list[dict[str, Any]]:
-    same = _Same(problem, epochs)
+    same = Same(problem, epochs)
     plans = _plans(epochs * same.updates)
     ways = {"ours": _ours, "tutorial": _tutorial, "bare": _bare}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
