@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import prune
+from torch.utils.flop_counter import FlopCounterMode
 
 from optviz import ledger
-from optviz.models import LeNet5, LeNet300100, SmallCNN
+from optviz.models import LeNet5, LeNet300100, ResidualCNN, SmallCNN, SmallTransformer
 
 
 class Tied(nn.Module):
@@ -99,6 +100,14 @@ def test_known_totals_of_lenet5():
     found = ledger.macs(LeNet5(), torch.zeros(3, 784))
     assert sorted(found.values()) == [5_000, 288_000, 400_000, 1_600_000]
     assert ledger.parameters(LeNet5()).total == 431_080
+
+
+@pytest.mark.parametrize("make", [lambda: ResidualCNN(size=8, width=4), SmallTransformer])
+def test_the_total_is_half_the_flops_that_torch_counts(make):
+    model, x = make(), torch.zeros(2, 64)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.eval()(x)
+    assert sum(ledger.macs(model, x).values()) == counter.get_total_flops() / 2 / len(x) > 0
 
 
 class Attends(nn.Module):
