@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from optviz._knobs import require
-from optviz.quantize.granularity import Granularity, PerTensor
+from optviz.quantize.granularity import WHOLE, Granularity
 from optviz.quantize.qparams import QParams, from_range, numbers, whole_bits
-from optviz.quantize.ranges import MinMax, Range
+from optviz.quantize.ranges import EXTREMES, Range
 
 __all__ = ["choose_qparams"]
 
@@ -17,9 +17,9 @@ __all__ = ["choose_qparams"]
 def choose_qparams(
     x: Any,
     bits: Any = 8,
-    per: Granularity = PerTensor(),
+    per: Granularity = WHOLE,
     symmetric: bool = False,
-    range: Range = MinMax(),  # noqa: A002  # the name that a learner reads in the formulas
+    range: Range = EXTREMES,
 ) -> QParams:
     """Scale and zero point for the numbers in ``x``: find their range, then spread the levels over it.
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from optviz._knobs import config, knob, require
 
-__all__ = ["Granularity", "PerChannel", "PerGroup", "PerTensor"]
+__all__ = ["WHOLE", "Granularity", "PerChannel", "PerGroup", "PerTensor"]
 
 Shape = tuple[int, ...]
 
@@ -48,6 +48,9 @@ class PerTensor:
     def blocks(self, x: Any, rows: bool = False) -> Any:
         """All numbers as (1, N), or (K, N) where the first axis is that of K runs."""
         return x.reshape(x.shape[0] if rows else 1, -1)
+
+
+WHOLE = PerTensor()
 
 
 @config

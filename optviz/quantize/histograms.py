@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from optviz._knobs import require
+from optviz.quantize._blocks import as_numpy, extremes, pieces
 
 __all__ = ["Histogram"]
 
-CHUNK = 1 << 15  # numbers at a time, so that what is made from them stays in the cache
+MOST = 1 << 18  # numbers of one batch that are counted a block; of a larger one, a sample
+RUN = 64  # neighbors that a sample takes at a place
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,12 +22,14 @@ class Histogram:
 
     A block's numbers are kept as they are while there are no more than ``bins``. From then on they are
     counted in ``bins`` bins of one width, aligned with 0. When a number comes that is outside, the width
-    doubles until it fits and neighboring bins are joined, so that no count is ever split: the counts are those
-    that all numbers would give at the final width.
+    doubles until it fits and neighboring bins are joined, so that no count is ever split: the counts are
+    those that all numbers would give at the final width. The extremes are always exact; of a batch with more
+    than 262,144 numbers a block, a sample of that many is counted, in runs evenly spread.
 
     Args:
         bins: how many numbers a block may take in memory.
         magnitude: count |x|, from 0.
+        low, high: (blocks,) the extremes.
         kept: (blocks, n) numbers, while they are few.
         counts: (blocks, bins), later.
         first: (blocks,) the number of the first bin; bin k holds k · width ≤ x < (k + 1) · width.
@@ -40,6 +43,8 @@ class Histogram:
 
     bins: int
     magnitude: bool = False
+    low: Any = None
+    high: Any = None
     kept: Any = None
     counts: Any = None
     first: Any = None
@@ -51,137 +56,111 @@ class Histogram:
         Raises:
             ValueError: if a number is not finite, or the count of blocks has changed.
         """
-        x = as_numpy(blocks)
-        low, high = ends(x)
+        low, high = extremes(blocks)
         require(bool(np.isfinite(low + high).all()), "Histogram.update.blocks", "of finite numbers", blocks)
-        if self.counts is None:
-            both = x if self.kept is None else np.concatenate([_same(self.kept, x), x], 1)
-            if both.shape[1] <= self.bins:
-                return replace(self, kept=both.copy() if both is x else both)
-            return self.spread(both)
-        _same(self.counts, x)
-        wider = self._holding(low, high)
-        counts = wider.counts + counted(x, wider.first, wider.width, self.bins, self.magnitude)
-        return replace(wider, counts=counts)
+        if self.low is not None:
+            require(len(low) == len(self.low), "Histogram.update.blocks", f"{len(self.low)} blocks", len(low))
+            low, high = np.minimum(self.low, low), np.maximum(self.high, high)
+        wider = replace(self, low=low, high=high)
+        few = as_numpy(blocks) if self.kept is None else np.append(self.kept, as_numpy(blocks), 1)
+        if self.counts is None and few.shape[1] <= self.bins:
+            return replace(wider, kept=few.copy())
+        wider = wider.spread() if self.counts is None else wider._widened()
+        return replace(wider, counts=wider.counts + wider._counted(sampled(as_numpy(blocks))))
 
-    def spread(self, x: Any = None) -> Histogram:
-        """The numbers (those kept, if none are given) counted in bins, as wide as they are spread."""
-        if x is None:
-            self.seen()
-        if x is None and self.kept is None:
+    def spread(self) -> Histogram:
+        """The numbers that were kept, if any, counted in bins that reach from the lowest to the highest."""
+        self._seen()
+        if self.counts is not None:
             return self
-        x = self.kept if x is None else x
-        low, high = ends(x)
-        low, high = (0 * low, np.maximum(-low, high)) if self.magnitude else (low, high)
-        span = np.maximum(
-            high - low, np.maximum(-low, high) * 2.0**-40
-        )  # bins narrower than that mean nothing
+        low, high = self._ends()
+        span = np.maximum(high - low, np.maximum(-low, high) * 2.0**-40)  # narrower bins mean nothing
         width = np.maximum(span, 2.0**-900) / (self.bins if self.magnitude else self.bins - 2)
-        first = np.floor(low / width)
-        counts = counted(x, first, width, self.bins, self.magnitude)
-        return replace(self, kept=None, counts=counts, first=first, width=width)
+        empty = replace(self, kept=None, width=width, first=np.floor(low / width))
+        counts = np.zeros((len(low), self.bins)) if self.kept is None else empty._counted(self.kept)
+        return replace(empty, counts=counts)
 
     def quantile(self, share: float) -> Any:
         """The value below which a share of each block's numbers lies, (blocks,)."""
-        self.seen()
+        self._seen()
         if self.kept is not None:
-            x = abs(self.kept) if self.magnitude else self.kept
-            return np.quantile(x.astype(np.float64), share, axis=1)
+            return np.quantile(self.kept.astype(np.float64), share, axis=1)
         below = np.cumsum(self.counts, 1)
         wanted = share * below[:, -1]
         at = np.minimum((below < wanted[:, None]).sum(1), self.bins - 1)
         inside = self.counts[np.arange(len(at)), at]
         before = below[np.arange(len(at)), at] - inside
-        return (self.first + at + (wanted - before) / np.maximum(inside, 1)) * self.width
+        found = (self.first + at + (wanted - before) / np.maximum(inside, 1)) * self.width
+        return np.clip(found, *self._ends())
 
     def points(self) -> tuple[Any, Any]:
         """Numbers and how often each was seen, both (blocks, n): those kept, or the middles of the bins."""
-        self.seen()
+        self._seen()
         if self.kept is not None:
             return self.kept.astype(np.float64), np.ones(self.kept.shape)
-        middles = (self.first[:, None] + np.arange(self.bins) + 0.5) * self.width[:, None]
-        return middles, self.counts
+        return (self._numbers() + 0.5) * self.width[:, None], self.counts
 
     def magnitudes(self) -> Histogram:
         """The same numbers without their sign."""
-        self.seen()
+        self._seen()
+        top = np.maximum(-self.low, self.high)
+        bottom = np.maximum(np.maximum(self.low, -self.high), 0)
         if self.kept is not None:
-            return replace(self, kept=abs(self.kept))
-        number = self.first[:, None] + np.arange(self.bins)
+            return replace(self, low=bottom, high=top, kept=abs(self.kept))
+        number = self._numbers()
         number = np.where(number >= 0, number, -number - 1)
-        first = number.min(1)
-        at = (number - first[:, None]).astype(np.int64)
-        return replace(self, first=first, counts=_summed(at, self.counts, self.bins))
+        return replace(self, low=bottom, high=top)._moved(number, number.min(1), self.width)
 
-    def seen(self) -> None:
-        """Refuse to answer before the first number.
+    def _seen(self) -> None:
+        """Refuse to answer before the first number."""
+        require(self.low is not None, "range", "finished after it has seen numbers", "none")
 
-        Raises:
-            ValueError: if no number was seen.
-        """
-        empty = self.kept is None and self.counts is None
-        require(not empty, "range", "asked after it has seen numbers", "none")
+    def _ends(self) -> tuple[Any, Any]:
+        """What the bins must reach."""
+        top = np.maximum(-self.low, self.high)
+        return (0 * top, top) if self.magnitude else (self.low, self.high)
 
-    def _holding(self, low: Any, high: Any) -> Histogram:
-        """The same counts in bins wide enough for ``low`` and ``high``."""
-        low, high = (0 * low, np.maximum(-low, high)) if self.magnitude else (low, high)
-        last, doublings = self.first + self.bins - 1, np.zeros(len(low))
+    def _numbers(self) -> Any:
+        return self.first[:, None] + np.arange(self.bins)
+
+    def _widened(self) -> Histogram:
+        """The same counts in bins that reach the ends."""
+        (low, high), doublings = self._ends(), np.zeros(len(self.width), np.int64)
         while True:
-            width = np.ldexp(self.width, doublings.astype(int))
-            first = np.minimum(np.floor(self.first * 0.5**doublings), np.floor(low / width))
-            end = np.maximum(np.floor(last * 0.5**doublings), np.ceil(high / width - 1e-9) - 1)
-            excess = (end - first + 1) / self.bins
+            width = np.ldexp(self.width, doublings)
+            first = np.minimum(np.floor(np.ldexp(self.first, -doublings)), np.floor(low / width))
+            last = np.floor(np.ldexp(self.first + self.bins - 1, -doublings))
+            last = np.maximum(last, np.ceil(high / width - 1e-9) - 1)  # the end itself is in the last bin
+            excess = (last - first + 1) / self.bins
             if (excess <= 1).all():
                 break
-            doublings += np.maximum(np.floor(np.log2(np.maximum(excess, 1))), excess > 1)
-        number = np.floor((self.first[:, None] + np.arange(self.bins)) * 0.5 ** doublings[:, None])
-        at = (number - first[:, None]).astype(np.int64)
-        return replace(self, first=first, width=width, counts=_summed(at, self.counts, self.bins))
+            doublings += np.where(excess > 1, np.maximum(np.log2(excess), 1), 0).astype(np.int64)
+        if not doublings.any():
+            return self
+        return self._moved(np.floor(np.ldexp(self._numbers(), -doublings[:, None])), first, width)
+
+    def _moved(self, number: Any, first: Any, width: Any) -> Histogram:
+        """The counts given to the bins of these numbers."""
+        at = (number - first[:, None]).astype(np.int64) + self.bins * np.arange(len(first))[:, None]
+        counts = np.bincount(at.ravel(), self.counts.ravel(), self.counts.size)
+        return replace(self, first=first, width=width, counts=counts.reshape(-1, self.bins))
+
+    def _counted(self, x: Any) -> Any:
+        """How many numbers of (blocks, n) fall into each bin, (blocks, bins)."""
+        counts = np.zeros((len(x), self.bins))
+        for rows, columns in pieces(x.shape):
+            part = abs(x[rows, columns]) if self.magnitude else x[rows, columns]
+            at = np.floor(part / self.width[rows, None]) - self.first[rows, None]
+            at = np.clip(at, 0, self.bins - 1).astype(np.int64) + self.bins * np.arange(len(part))[:, None]
+            found = np.bincount(at.ravel(), minlength=len(part) * self.bins)
+            counts[rows] += found.reshape(-1, self.bins)
+        return counts
 
 
-def ends(x: Any) -> tuple[Any, Any]:
-    """The smallest and the largest number of each block, float64 (blocks,); NaN where one is NaN."""
-    low, high = np.empty(len(x)), np.empty(len(x))
-    for rows, columns in chunks(x.shape):
-        part = x[rows, columns]
-        fresh = columns.start == 0
-        low[rows] = part.min(1) if fresh else np.minimum(low[rows], part.min(1))
-        high[rows] = part.max(1) if fresh else np.maximum(high[rows], part.max(1))
-    return low, high
-
-
-def chunks(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """Pieces of a (blocks, n) array of about ``CHUNK`` numbers, those of a block one after the other."""
-    blocks, n = shape
-    many = max(CHUNK // n, 1)
-    for top in range(0, blocks, many):
-        for left in range(0, n, CHUNK):
-            yield slice(top, top + many), slice(left, left + CHUNK)
-
-
-def counted(x: Any, first: Any, width: Any, bins: int, magnitude: bool) -> Any:
-    """How many numbers of (blocks, n) fall into each bin, (blocks, bins)."""
-    counts = np.zeros((len(x), bins))
-    for rows, columns in chunks(x.shape):
-        part = x[rows, columns]
-        part = abs(part) if magnitude else part
-        at = np.floor(part / width[rows, None]) - first[rows, None]
-        at = np.clip(at, 0, bins - 1) + bins * np.arange(len(part))[:, None]
-        found = np.bincount(at.astype(np.int64).ravel(), minlength=len(part) * bins)
-        counts[rows] += found.reshape(-1, bins)
-    return counts
-
-
-def as_numpy(x: Any) -> Any:
-    """A tensor as an array; an array as it is."""
-    return x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x)
-
-
-def _summed(at: Any, counts: Any, bins: int) -> Any:
-    flat = at + bins * np.arange(len(at))[:, None]
-    return np.bincount(flat.ravel(), counts.ravel(), len(at) * bins).reshape(-1, bins)
-
-
-def _same(known: Any, x: Any) -> Any:
-    require(len(known) == len(x), "Histogram.update.blocks", f"of {len(known)} blocks", len(x))
-    return known
+def sampled(x: Any) -> Any:
+    """Of (blocks, n), all numbers or, of many, runs of neighbors evenly spread over them."""
+    if x.shape[1] <= MOST:
+        return x
+    runs = MOST // RUN
+    spaced = x[:, : x.shape[1] // runs * runs].reshape(len(x), runs, -1)
+    return spaced[:, :, :RUN].reshape(len(x), -1)

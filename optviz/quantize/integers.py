@@ -9,6 +9,7 @@ import numpy as np
 
 from optviz._knobs import require
 from optviz._rows import namespace
+from optviz.quantize._blocks import as_numpy
 from optviz.quantize.qparams import QParams, numbers
 
 __all__ = ["code_dtype", "dequantize", "fake_quantize", "fake_quantize_grad", "quantize"]
@@ -140,16 +141,11 @@ def code_dtype(q: QParams) -> str:
 
     Reference: Jacob and others, 2018, arXiv:1712.05877, section 2.1.
     """
-    low, high = int(np.min(host(q.low))), int(np.max(host(q.high)))
+    low, high = int(np.min(as_numpy(q.low))), int(np.max(as_numpy(q.high)))
     for name in ("int8", "uint8", "int16", "uint16"):
         if np.iinfo(name).min <= low and high <= np.iinfo(name).max:
             return name
     return "int32"
-
-
-def host(value: Any) -> Any:
-    """A number, array or tensor as an array."""
-    return value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
 
 
 def rounded(x: Any, q: QParams) -> Any:
@@ -180,7 +176,7 @@ def parts(q: QParams, like: Any) -> tuple[Any, Any, Any, Any]:
     """Scale, zero point and ends in the kind, precision and place of ``like``."""
     xp, values = namespace(like), (q.scale, q.zero_point, q.low, q.high)
     if xp is np:
-        return tuple(np.asarray(host(v), dtype=like.dtype) for v in values)  # type: ignore[return-value]
+        return tuple(np.asarray(as_numpy(v), dtype=like.dtype) for v in values)  # type: ignore[return-value]
     return tuple(xp.as_tensor(v, dtype=like.dtype, device=like.device) for v in values)  # type: ignore[return-value]
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from optviz._knobs import require
 from optviz._rows import namespace
-from optviz.quantize.granularity import Granularity, PerTensor
+from optviz.quantize.granularity import WHOLE, Granularity
 from optviz.quantize.qparams import numbers
 
 __all__ = ["binarize", "ternarize"]
 
 
-def binarize(x: Any, per: Granularity = PerTensor(), rows: bool = False) -> tuple[Any, Any]:
+def binarize(x: Any, per: Granularity = WHOLE, rows: bool = False) -> tuple[Any, Any]:
     """Signs and one scale: x ≈ α b with b = sign(x) in {−1, 1} and α = mean |x|, the best α for these signs.
 
     Args:
@@ -41,7 +41,7 @@ def binarize(x: Any, per: Granularity = PerTensor(), rows: bool = False) -> tupl
 
 
 def ternarize(
-    x: Any, threshold: float = 0.7, per: Granularity = PerTensor(), rows: bool = False
+    x: Any, threshold: float = 0.7, per: Granularity = WHOLE, rows: bool = False
 ) -> tuple[Any, Any]:
     """Signs of the large and 0 for the rest: x ≈ α t with t in {−1, 0, 1}, t = sign(x) where |x| > Δ.
 

@@ -9,17 +9,18 @@ numbers of one array.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 
 from optviz._knobs import config, knob, require
-from optviz._rows import namespace
-from optviz.quantize.histograms import Histogram, as_numpy, ends
+from optviz.quantize._blocks import extremes
+from optviz.quantize.histograms import Histogram
 from optviz.quantize.integers import fake_quantize
 from optviz.quantize.qparams import from_range, numbers
 
-__all__ = ["MSE", "Entropy", "MinMax", "MovingAverage", "Percentile", "Range"]
+__all__ = ["EXTREMES", "MSE", "Entropy", "MinMax", "MovingAverage", "Percentile", "Range"]
 
 Ends = tuple[Any, Any]
 
@@ -77,6 +78,9 @@ class MinMax:
     def __call__(self, x: Any, bits: Any = 8, symmetric: bool = False) -> tuple[float, float]:
         """(min, max)."""
         return whole(self, x, bits, symmetric)
+
+
+EXTREMES = MinMax()
 
 
 @config
@@ -195,8 +199,7 @@ class MSE:
     def finish(self, state: Histogram, bits: Any = 8, symmetric: bool = False) -> Ends:
         """The best ends."""
         x, weight = state.points()
-        low, high = state.quantile(0.0), state.quantile(1.0)
-        low, high = np.minimum(low, 0), np.maximum(high, 0)
+        low, high = np.minimum(state.low, 0), np.maximum(state.high, 0)
         shares = np.arange(self.tries, 0, -1) / self.tries
         bits = np.broadcast_to(bits, low.shape)
         best = least(x, weight, bits, symmetric, ((low * t, high * t) for t in shares))
@@ -236,36 +239,26 @@ class Entropy:
 
     bins: int = knob(2048, 512, 8192, hard=(64, 2**20))
 
-    def start(self) -> tuple[None, Histogram]:
-        """No extremes, and an empty histogram of |x|."""
-        return None, Histogram(self.bins, magnitude=True)
+    def start(self) -> Histogram:
+        """An empty histogram of |x|."""
+        return Histogram(self.bins, magnitude=True)
 
-    def update(self, state: Any, blocks: Any) -> Any:
-        """Extremes and histogram so far."""
-        return MinMax().update(state[0], blocks), state[1].update(blocks)
+    def update(self, state: Histogram, blocks: Any) -> Histogram:
+        """The histogram so far."""
+        return state.update(blocks)
 
-    def finish(self, state: Any, bits: Any = 8, symmetric: bool = False) -> Ends:
+    def finish(self, state: Histogram, bits: Any = 8, symmetric: bool = False) -> Ends:
         """[−T, T] cut to where numbers are."""
-        low, high = seen(state[0])
-        one_sided = (low >= 0) | (high <= 0)
-        levels = 2 ** (np.broadcast_to(bits, low.shape) - (1 if symmetric else ~one_sided))
-        spread = state[1].spread()
-        most = [entropy_cut(c, int(n)) for c, n in zip(spread.counts, levels, strict=True)]
-        top = np.asarray(most) * spread.width
-        return np.maximum(low, -top), np.minimum(high, top)
+        state = state.spread()
+        one_sided = (state.low >= 0) | (state.high <= 0)
+        levels = 2 ** (np.broadcast_to(bits, one_sided.shape) - (1 if symmetric else ~one_sided))
+        kept = [entropy_cut(c, int(n)) for c, n in zip(state.counts, levels, strict=True)]
+        top = np.asarray(kept) * state.width
+        return np.maximum(state.low, -top), np.minimum(state.high, top)
 
     def __call__(self, x: Any, bits: Any = 8, symmetric: bool = False) -> tuple[float, float]:
         """The ends for all numbers."""
         return whole(self, x, bits, symmetric)
-
-
-def extremes(blocks: Any) -> Ends:
-    """The smallest and the largest number of each block, float64 (blocks,), in pieces that stay in the cache."""
-    if namespace(blocks) is not np:
-        blocks = blocks.detach()
-        if blocks.device.type != "cpu":
-            return tuple(as_numpy(end).astype(np.float64) for end in (blocks.amin(1), blocks.amax(1)))  # type: ignore[return-value]
-    return ends(as_numpy(blocks))
 
 
 def seen(state: Ends | None) -> Ends:
@@ -274,7 +267,7 @@ def seen(state: Ends | None) -> Ends:
     Raises:
         ValueError: if no number was seen.
     """
-    require(state is not None, "range", "finished after it has seen numbers", state)
+    require(state is not None, "range", "finished after it has seen numbers", "none")
     return state  # type: ignore[return-value]
 
 
@@ -306,9 +299,7 @@ def entropy_cut(counts: Any, levels: int) -> int:
     if levels >= bins or total == counts[0]:
         return bins
     kept = np.arange(levels, bins + 1)
-    edges = -(
-        -np.arange(levels + 1) * kept[:, None] // levels
-    )  # bins of level g of i: edges[i, g] to edges[i, g + 1]
+    edges = level_edges(levels, bins)
     below = np.append(0.0, np.cumsum(counts))
     filled = np.append(0, np.cumsum(counts > 0))
     mass, cells = np.diff(below[edges], axis=1), np.diff(filled[edges], axis=1)
@@ -319,6 +310,12 @@ def entropy_cut(counts: Any, levels: int) -> int:
     divergence = information[kept - 1] + xlogx(last + rest) - (mass * spread).sum(1) - rest * spread[:, -1]
     divergence = divergence / total + np.log(np.maximum(below[kept], 1) / total)
     return int(kept[::-1][divergence[::-1].argmin()])
+
+
+@lru_cache(maxsize=8)
+def level_edges(levels: int, bins: int) -> Any:
+    """For i = ``levels`` … ``bins`` bins: where each level begins and the last ends, (i's, levels + 1)."""
+    return -(-np.arange(levels + 1) * np.arange(levels, bins + 1)[:, None] // levels)
 
 
 def xlogx(x: Any) -> Any:
