@@ -131,7 +131,7 @@ def _name(found: Trace, layers: tuple[str, ...], labels: list[int]) -> str:
     """The first maker that makes nothing else; where there is none, the first with its first unit."""
     whole = [layer for layer in layers if set(found.made[layer].tolist()) == set(labels)]
     first = found.made[layers[0]].tolist()
-    return whole[0] if whole else f"{layers[0]}[{min(first.index(label) for label in labels)}:]"
+    return whole[0] if whole else f"{layers[0]}[{min(first.index(label) for label in labels)}]"
 
 
 def _parts(found: Trace, units: np.ndarray) -> list[Part]:

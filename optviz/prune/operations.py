@@ -50,6 +50,13 @@ def _spatial(t: Trace, call: Call) -> Any:
     return units
 
 
+def _resize(t: Trace, call: Call) -> Any:
+    """More or fewer pixels a channel."""
+    if not isinstance(call.units, Units) or call.units.axis != 1:
+        return unknown(t, call)
+    return call.units
+
+
 def _pad(t: Trace, call: Call) -> Any:
     padded = len(call.given(1, "pad", default=())) // 2
     if not isinstance(call.units, Units) or call.units.axis >= call.x.ndim - padded:
@@ -263,7 +270,8 @@ OPERATIONS = table(
     ("Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout", same),
     ("MaxPool1d MaxPool2d MaxPool3d AvgPool1d AvgPool2d AvgPool3d LPPool1d LPPool2d", _spatial),
     ("AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d", _spatial),
-    ("AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d UpsamplingNearest2d", _spatial),
+    ("AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d", _spatial),
+    ("Upsample UpsamplingNearest2d UpsamplingBilinear2d", _resize),
     ("ZeroPad1d ZeroPad2d ReflectionPad1d ReflectionPad2d ReplicationPad1d ReplicationPad2d", _spatial),
     ("Softmax LogSoftmax Softmin", _softmax),
     ("Flatten", _flatten),
@@ -272,11 +280,12 @@ OPERATIONS = table(
 FUNCTIONS = table(
     ("relu relu_ relu6 leaky_relu elu selu celu gelu silu mish softplus sigmoid tanh hardtanh", same),
     ("hardsigmoid hardswish logsigmoid neg abs exp square sqrt rsqrt sin cos erf clamp clip pow", same),
-    ("dropout dropout1d dropout2d dropout3d contiguous clone detach float double half bfloat16", same),
+    ("dropout dropout1d dropout2d dropout3d contiguous clone detach to float double half bfloat16", same),
     ("add iadd add_ sub isub mul imul mul_ truediv div div_ maximum minimum", _both),
     ("max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d", _spatial),
     ("adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d", _spatial),
     ("adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d", _spatial),
+    ("interpolate", _resize),
     ("pad", _pad),
     ("softmax log_softmax", _softmax),
     ("cat concat concatenate", _cat),

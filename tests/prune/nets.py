@@ -64,6 +64,19 @@ class TiedConcat(nn.Module):
         return self.head(torch.tanh(self.d(x) + torch.cat([self.a(x), self.b(x)], -1)))
 
 
+class Crossed(nn.Module):
+    """Two pairs of layers side by side, of different widths: one unit of c belongs to b alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c, self.d = (nn.Linear(3, n) for n in (2, 2, 3, 1))
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first, second = torch.cat([self.a(x), self.b(x)], 1), torch.cat([self.c(x), self.d(x)], 1)
+        return self.head((first * second).to(x))
+
+
 class Mobile(nn.Module):
     """An inverted bottleneck: 1×1, depthwise, 1×1, with a residual sum; and a grouped convolution."""
 
@@ -131,7 +144,8 @@ class Shaped(nn.Module):
         x = self.token(x.transpose(1, 2)).relu()  # (N, 6, 4)
         x = self.mix(x.permute(0, 2, 1).flatten(1))  # channel 0's six numbers first
         x = self.prelu(self.up(x.unsqueeze(-1).unsqueeze(-1)))
-        return self.last(F.pad(x, (1, 0)))[..., 0, :].squeeze(1)
+        x = F.interpolate(F.pad(x, (1, 0)), scale_factor=2)
+        return self.last(x)[..., 0, :].squeeze(1)
 
 
 class Encoder(nn.Module):
@@ -189,6 +203,15 @@ CASES = {
         },
     ),
     "tied concat": Case(TiedConcat, (3,), {"a": (2, "d.out a.out head.in"), "b": (3, "d.out b.out head.in")}),
+    "crossed": Case(
+        Crossed,
+        (3,),
+        {
+            "a": (2, "a.out c.out head.in"),
+            "b[0]": (1, "b.out c.out head.in"),
+            "d": (1, "b.out d.out head.in"),
+        },
+    ),
     "depthwise": Case(
         Mobile,
         (1, 7, 7),
