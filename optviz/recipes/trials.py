@@ -118,7 +118,7 @@ def try_out(
     counts = [whole(n, v) for n, v in (("batches", batches), ("together", together))]
     if tries is not None:
         whole("tries", tries)
-    sample = list(islice(problem.batches(generator), counts[0]))
+    sample = _joined(list(islice(problem.batches(generator), counts[0])))
     network = _Network(problem, params, shapes, sample)
     return _climb(network, tries or -(-size // block), block, float(tolerance), counts[1], generator)
 
@@ -164,7 +164,7 @@ class _Network:
     """One network with its mask as one flat array, and the losses of copies that lack some weights."""
 
     def __init__(
-        self, problem: Any, params: Params, shapes: dict[str, tuple[int, ...]], sample: list[Any]
+        self, problem: Any, params: Params, shapes: dict[str, tuple[int, ...]], sample: tuple[Any, Any]
     ) -> None:
         self.problem, self.params, self.shapes, self.sample = problem, params, shapes, sample
         self.kept = np.ones(sum(int(np.prod(shape)) for shape in shapes.values()), bool)
@@ -198,31 +198,31 @@ class _Network:
         return found
 
 
-def row_losses(problem: Any, params: Params, batches: list[Any]) -> np.ndarray:
-    """Losses of K networks, the mean over some batches, without gradients and dropout.
+def _joined(batches: list[Any]) -> tuple[Any, Any]:
+    """Some batches as one, of inputs and labels."""
+    xp = namespace(batches[0][0])
+    return xp.concatenate([b[0] for b in batches]), xp.concatenate([b[1] for b in batches])
+
+
+def row_losses(problem: Any, params: Params, batch: Any) -> np.ndarray:
+    """Losses of K networks on one batch, without gradients and dropout.
 
     Args:
         problem: closed-form or of a module.
         params: name -> (K, *shape).
-        batches: as from ``problem.batches``.
+        batch: inputs and labels, as from ``problem.batches``.
 
     Returns:
-        (K,) float64.
+        (K,) losses.
 
     Example:
         >>> from optviz.problems import digits
         >>> problem, random = digits(), np.random.default_rng(0)
         >>> params = {name: np.stack([p, 0 * p]) for name, p in problem.init(random).items()}
-        >>> row_losses(problem, params, [next(problem.batches(random))]).round(3).tolist()[1]
+        >>> print(f"{row_losses(problem, params, next(problem.batches(random)))[1]:.3f}")  # ln 10
         2.303
     """
-    total = np.zeros(len(next(iter(params.values()))))
-    for batch in batches:
-        total += _losses(problem, params, batch[:2])
-    return total / len(batches)
-
-
-def _losses(problem: Any, params: Params, batch: Any) -> np.ndarray:
+    batch = batch[:2]
     if isinstance(problem, Classification):
         return problem.loss(params, batch)  # works for rows too, and needs no gradient
     if hasattr(problem, "loss_and_grad"):

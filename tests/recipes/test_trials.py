@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 import pytest
 import torch
@@ -69,8 +71,8 @@ def test_together_decides_as_one_by_one(block: int) -> None:
 def test_evaluations_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = []
     monkeypatch.setattr(
-        trials, "row_losses", lambda problem, params, batches: rows.append(len(params["bias1"]))
-        or row_losses(problem, params, batches),
+        trials, "row_losses", lambda problem, params, batch: rows.append(len(params["bias1"]))
+        or row_losses(problem, params, batch),
     )  # fmt: skip
     for together in (1, 5):
         rows.clear()
@@ -131,14 +133,20 @@ def test_modules_too() -> None:
 
 
 def test_losses_of_rows_are_those_of_single_networks() -> None:
-    batches = [next(DIGITS.batches(rng(s))) for s in (0, 1)]
+    batch = next(DIGITS.batches(rng()))
     rows = {n: np.stack([p, 0.5 * p]) for n, p in PARAMS.items()}
     for problem in (DIGITS, regularize.l2(DIGITS), problems.digits(hidden=(8,), batch=128, drops="units")):
-        found = row_losses(problem, rows, batches)
+        found = row_losses(problem, rows, batch)
         for k, scale in enumerate((1.0, 0.5)):
             alone = {n: scale * p for n, p in PARAMS.items()}
-            expected = np.mean([float(DIGITS.loss(alone, batch)) for batch in batches])
-            assert found[k] == pytest.approx(expected, rel=1e-6)
+            assert found[k] == pytest.approx(float(DIGITS.loss(alone, batch)), rel=1e-6)
+
+
+def test_the_loss_is_the_mean_over_all_batches() -> None:
+    batches = list(islice(DIGITS.batches(rng()), 3))
+    first = next(recipes.try_out(DIGITS, PARAMS, batches=3, generator=rng()))
+    expected = np.mean([float(DIGITS.loss(PARAMS, batch)) for batch in batches])
+    assert first.limit == pytest.approx(expected, rel=1e-5)
 
 
 def test_weights_stay_as_they_are() -> None:
