@@ -339,3 +339,16 @@ def test_broken_weights_pass_through():
     net[0].weight.data[0, 0] = float("nan")
     small = prune.shrink(net, {"0": [True] * 5 + [False]}, x)
     assert small[0].weight.isnan().sum() == 1
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("name", ["residual", "depthwise", "attention"])
+def test_the_same_on_cuda(name):
+    net, x, keep = build(name), inputs(name), keeps(name)
+    on_gpu = prune.shrink(net.cuda(), {k: torch.as_tensor(v).cuda() for k, v in keep.items()}, x.cuda())
+    assert {p.device.type for p in on_gpu.parameters()} == {"cuda"}
+    assert same(
+        [y.cpu() for y in outputs(on_gpu, x.cuda())], outputs(prune.shrink(net.cpu(), keep, x), x), 1e-3
+    )
+    assert all(v.isfinite().all() for v in prune.unit_scores(on_gpu, x.cuda()).values())
