@@ -147,6 +147,7 @@ def tickets(
     early update: Frankle, Dziugaite, Roy and Carbin, 2019, arXiv:1903.01611.
     """
     table, _, scopes, _ = plan(sparsities, MAGNITUDE, scope)
+    require(table.shape[1] == 1, "sparsities", "(R,) numbers, one a round", table.shape)
     labels = (WINNING, *(control.label for control in controls))
     rows = Rows(problem, run, seeds_of(seed), labels, every, floor)
     start = Start(rows, None, whole("steps", steps), rewind)

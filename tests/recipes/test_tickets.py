@@ -128,6 +128,7 @@ def test_tickets_win_over_random_masks() -> None:
     ("args", "options", "message"),
     [
         (([0.5, 0.2], 20), {}, "rounds must be no smaller than the round before"),
+        (([[0.5, 0.6]], 20), {}, r"sparsities must be \(R,\) numbers, one a round, got \(1, 2\)"),
         (([1.0], 20), {}, r"rounds must be sparsities in \[0, 1\)"),
         (([0.5], 20), {"rewind": 20}, "rewind must be below the 20 updates, got 20"),
         (([0.5], 20), {"rewind": -1}, r"rewind must be a whole number in \[0, 20\]"),
