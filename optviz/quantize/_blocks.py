@@ -10,7 +10,7 @@ import numpy as np
 
 from optviz._rows import namespace
 
-__all__ = ["as_blocks", "as_numpy", "extremes", "pieces"]
+__all__ = ["PIECE", "as_blocks", "as_numpy", "extremes", "finite", "pieces"]
 
 PIECE = 1 << 16  # numbers at a time, so that what is made from them stays in the cache
 
@@ -56,6 +56,16 @@ def extremes(blocks: Any) -> tuple[Any, Any]:
         low[rows] = np.minimum(low[rows], part.min(1))
         high[rows] = np.maximum(high[rows], part.max(1))
     return low, high
+
+
+def finite(*values: Any) -> bool:
+    """Whether no number is NaN or infinite.
+
+    Example:
+        >>> finite(np.ones(2), 3.0), finite(np.array([np.nan]))
+        (True, False)
+    """
+    return all(bool(np.isfinite(v).all()) for v in values)
 
 
 def as_blocks(x: Any, *given: Any) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from optviz._knobs import require
+from optviz.quantize._blocks import finite
 from optviz.quantize.granularity import WHOLE, Granularity
 from optviz.quantize.qparams import QParams, from_range, numbers, whole_bits
 from optviz.quantize.ranges import EXTREMES, Range
@@ -52,10 +53,11 @@ def choose_qparams(
     rows = np.ndim(bits) > 0
     shape = per.shape(tuple(x.shape), rows)
     blocks = per.blocks(x, rows)
-    width = whole_bits(bits, symmetric, len(x) if rows else 1)
-    each = np.repeat(width, blocks.shape[0] // len(width))
+    width = whole_bits(bits, symmetric)
+    require(not rows or width.shape == x.shape[:1], "choose_qparams.bits", f"one for each of {len(x)}", bits)
+    each = np.repeat(width, blocks.shape[0] // width.size)
     low, high = range.finish(range.update(range.start(), blocks), each, symmetric)
-    require(rows or bool(np.isfinite(low + high).all()), "choose_qparams.x", "of finite numbers", x)
+    require(rows or finite(low, high), "choose_qparams.x", "of finite numbers", x)
     low, high = low.reshape(shape), high.reshape(shape)
-    one = width.reshape(-1, *(1 for _ in shape[1:])) if rows else int(width[0])
+    one = width.reshape(-1, *(1 for _ in shape[1:])) if rows else int(width)
     return from_range(low, high, one, symmetric, like=x)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from optviz._knobs import require
-from optviz.quantize._blocks import as_numpy, extremes, pieces
+from optviz.quantize._blocks import as_numpy, extremes, finite, pieces
 
 __all__ = ["Histogram"]
 
@@ -57,7 +57,7 @@ class Histogram:
             ValueError: if a number is not finite, or the count of blocks has changed.
         """
         low, high = extremes(blocks)
-        require(bool(np.isfinite(low + high).all()), "Histogram.update.blocks", "of finite numbers", blocks)
+        require(finite(low, high), "Histogram.update.blocks", "of finite numbers", blocks)
         if self.low is not None:
             require(len(low) == len(self.low), "Histogram.update.blocks", f"{len(self.low)} blocks", len(low))
             low, high = np.minimum(self.low, low), np.maximum(self.high, high)

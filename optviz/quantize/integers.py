@@ -9,7 +9,7 @@ import numpy as np
 
 from optviz._knobs import require
 from optviz._rows import namespace
-from optviz.quantize._blocks import as_numpy
+from optviz.quantize._blocks import PIECE, as_blocks, as_numpy, finite, pieces
 from optviz.quantize.qparams import QParams, numbers
 
 __all__ = ["code_dtype", "dequantize", "fake_quantize", "fake_quantize_grad", "quantize"]
@@ -38,13 +38,16 @@ def quantize(x: Any, q: QParams) -> Any:
 
     Reference: Jacob and others, 2018, arXiv:1712.05877, equation 12.
     """
-    x = numbers(x, "quantize.x")
+    x, kind = numbers(x, "quantize.x"), code_dtype(q)
+    if on_host(x):
+        codes = np.empty(tuple(x.shape), kind)
+        coded(as_numpy(x), q, codes, back=False)
+        return codes if namespace(x) is np else namespace(x).from_numpy(codes)
     xp = namespace(x)
     require(bool(xp.isfinite(x).all()), "quantize.x", "of finite numbers", x)
     s, zero, low, high = parts(q, x)
     codes = xp.clip(xp.round(grouped(x, q) / s) + zero, low, high)
-    kind = getattr(xp, code_dtype(q))
-    return (codes.astype(kind) if xp is np else codes.to(kind)).reshape(x.shape)
+    return codes.to(getattr(xp, kind)).reshape(x.shape)
 
 
 def dequantize(xq: Any, q: QParams) -> Any:
@@ -102,9 +105,13 @@ def fake_quantize(x: Any, q: QParams) -> Any:
         Bengio, Léonard and Courville, 2013, arXiv:1308.3432 (straight-through); Jacob and others, 2018,
         arXiv:1712.05877, section 3.
     """
-    if namespace(x) is np:
-        return rounded(np.asarray(x), q)
-    return straight_through().apply(x, q)
+    if namespace(x) is not np:
+        wide = x if x.element_size() >= 4 else x.float()
+        return straight_through().apply(wide, q).to(x.dtype)
+    wide = numbers(x, "fake_quantize.x")
+    back = np.empty(wide.shape, wide.dtype)
+    coded(wide, q, back, back=True)
+    return back.astype(np.result_type(x, np.float16), copy=False)
 
 
 def fake_quantize_grad(dy: Any, x: Any, q: QParams) -> Any:
@@ -146,6 +153,34 @@ def code_dtype(q: QParams) -> str:
         if np.iinfo(name).min <= low and high <= np.iinfo(name).max:
             return name
     return "int32"
+
+
+def on_host(x: Any) -> bool:
+    """Whether NumPy can read it where it is."""
+    return namespace(x) is np or x.device.type == "cpu"
+
+
+def coded(x: Any, q: QParams, out: Any, *, back: bool) -> None:
+    """Write the integers of ``x``, or the numbers that they stand for, into ``out``, a piece at a time.
+
+    Raises:
+        ValueError: if integers are asked for what is not finite.
+    """
+    seen = grouped(x, q)
+    blocks, s, zero, low, high = as_blocks(seen, *parts(q, x))
+    target = out.reshape(blocks.shape)
+    room, shifted = np.empty(PIECE, x.dtype), bool(zero.any())
+    for rows, columns in pieces(blocks.shape):
+        part = blocks[rows, columns]
+        s_, zero_, low_, high_ = (v[rows] if len(v) > 1 else v for v in (s, zero, low, high))
+        require(back or finite(part), "quantize.x", "of finite numbers", x)
+        with np.errstate(over="ignore"):  # far outside the code, and clamped below
+            codes = np.divide(part, s_, out=room[: part.size].reshape(part.shape))
+        np.rint(codes, out=codes)
+        if shifted:
+            codes += zero_
+        np.clip(codes, low_, high_, out=codes)
+        target[rows, columns] = (codes - zero_) * s_ if back else codes
 
 
 def rounded(x: Any, q: QParams) -> Any:

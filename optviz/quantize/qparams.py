@@ -9,6 +9,7 @@ import numpy as np
 
 from optviz._knobs import require
 from optviz._rows import namespace
+from optviz.quantize._blocks import as_numpy, finite
 
 __all__ = ["QParams", "from_range"]
 
@@ -40,12 +41,12 @@ class QParams:
     def __post_init__(self) -> None:
         for name in ("zero_point", "low", "high"):
             value = getattr(self, name)
-            if np.asarray(value).dtype.kind not in "iu":
+            if as_numpy(value).dtype.kind not in "iu":
                 raise TypeError(f"QParams.{name} must be of integers, got {value!r}")
-        scale, zero = np.asarray(self.scale), np.asarray(self.zero_point)
+        scale, zero, low, high = (as_numpy(v) for v in (self.scale, self.zero_point, self.low, self.high))
         require(not bool((scale <= 0).any()), "QParams.scale", "positive", self.scale)
-        require(bool((np.asarray(self.low) < self.high).all()), "QParams.low", "below high", self.low)
-        inside = (zero >= np.asarray(self.low)) & (zero <= np.asarray(self.high))
+        require(bool((low < high).all()), "QParams.low", "below high", self.low)
+        inside = (zero >= low) & (zero <= high)
         require(bool(inside.all()), "QParams.zero_point", "in [low, high]", self.zero_point)
 
     @property
@@ -77,35 +78,37 @@ def from_range(low: Any, high: Any, bits: Any = 8, symmetric: bool = False, like
 
     Reference: Jacob and others, 2018, arXiv:1712.05877, equation 13 and section 3.
     """
-    whole_bits(np.ravel(bits), symmetric, np.size(bits))
-    top = 2 ** (np.asarray(bits) - symmetric) - 1
+    bits = whole_bits(bits, symmetric).reshape(np.shape(bits))
+    require(np.ndim(bits) > 0 or finite(low, high), "from_range.low and high", "finite", (low, high))
+    top = 2 ** (bits - symmetric) - 1
     bottom = -top if symmetric else 0 * top
     low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)  # 0 must have a level of its own
     wide = np.maximum(-low, high) / top if symmetric else high / top - low / top
     scale = _positive(wide, like)
     zero = np.zeros(scale.shape) if symmetric else np.clip(np.rint(-low / scale), bottom, top)
     zero = np.nan_to_num(zero).astype(np.int32)
-    ends = (bottom, top) if np.ndim(bits) else (int(bottom), int(top))
+    ends = (bottom, top) if bits.ndim else (int(bottom), int(top))
     return QParams(_as(scale, like), _as(zero, like), _as(ends[0], like), _as(ends[1], like))
 
 
-def whole_bits(bits: Any, symmetric: bool, rows: int) -> Any:
-    """Bits as whole numbers (rows,), checked."""
-    found = np.atleast_1d(np.asarray(bits))
+def whole_bits(bits: Any, symmetric: bool) -> Any:
+    """Bits as an array of whole numbers, checked."""
+    found = np.asarray(bits)
     if found.dtype.kind not in "fiu":
         raise TypeError(f"choose_qparams.bits must be a number, got {bits!r}")
     lowest = 2 if symmetric else 1
     fine = (found >= lowest) & (found <= 16) & (found == np.rint(found))
-    rule = f"whole numbers in [{lowest}, 16]" if np.ndim(bits) else f"in [{lowest}, 16]"
-    require(bool(fine.all()), "choose_qparams.bits", rule + (" when symmetric" if symmetric else ""), bits)
-    require(found.shape == (rows,), "choose_qparams.bits", f"one for each of {rows} rows", bits)
+    rule = f"in [{lowest}, 16]" + (" when symmetric" if symmetric else "")
+    whole = bool((found == np.rint(found)).all())
+    require(bool(fine.all()), "choose_qparams.bits", rule if whole else f"whole numbers {rule}", bits)
     return found.astype(np.int64)
 
 
 def _positive(scale: Any, like: Any) -> Any:
-    """In the precision of ``like``, and never 0: a tensor of zeros has a scale too."""
-    kind = np.dtype(str(like.dtype).removeprefix("torch.")) if like is not None else np.float64
-    return np.maximum(np.asarray(scale).astype(kind), np.finfo(kind).tiny)
+    """In the precision of ``like``, and never 0: a tensor of zeros has a scale too, 1."""
+    kind = np.float64 if str(getattr(like, "dtype", "float64")).endswith("float64") else np.float32
+    scale = np.where(scale == 0, 1.0, scale)
+    return np.maximum(scale.astype(kind), np.finfo(kind).tiny)
 
 
 def _as(value: Any, like: Any) -> Any:
