@@ -164,6 +164,20 @@ def test_a_copy_of_a_masked_model_is_a_masked_model() -> None:
         copy.deepcopy(model)
 
 
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
+def test_on_a_gpu_masks_are_the_same_and_stay_there() -> None:
+    model = network()
+    masks = half(model)
+    there = half(copy.deepcopy(model).cuda())
+    assert all(m.is_cuda and torch.equal(m.cpu(), masks[n]) for n, m in there.items())
+    baked = prune.bake(copy.deepcopy(model).cuda(), masks)
+    assert all(p.is_cuda for p in baked.parameters())
+    assert zeros_hold({n: p.detach().cpu() for n, p in baked.named_parameters()}, masks)
+    held = prune.masked(masks)(dict(baked.named_parameters()))
+    assert torch.equal(held["0.weight"], baked[0].weight)
+
+
 def test_the_name_of_a_map_tells_masks_apart() -> None:
     masks = {"w": np.array([[True, False]])}
     assert repr(prune.masked(masks)) == repr(prune.masked({"w": torch.tensor([[True, False]])}))
