@@ -16,7 +16,7 @@ from optviz.widgets.channels.state import RANDOM, SCORES, TAYLOR, LabState
 __all__ = ["Bar", "Costs", "Cut", "bars", "costs", "cut", "groups", "names"]
 
 PROBE = 256  # training images that the scores are taken from
-ROUNDS = 7  # of timing, each the median of three
+ROUNDS = 12  # of timing, each the median of three
 _groups: LRUCache[Any, Any] = LRUCache(8)
 _scores: LRUCache[Any, Any] = LRUCache(1_000)
 _cuts: LRUCache[Any, Any] = LRUCache(1_000)  # at most 200 kB each

@@ -11,6 +11,7 @@ from optviz._clock import human_seconds
 from optviz.evaluation import paired, seed_interval
 from optviz.viz import Frame, Line, Mosaic, Rule, bars
 from optviz.widgets.channels.compute import Outcome
+from optviz.widgets.channels.cuts import Costs
 from optviz.widgets.channels.state import LabState
 from optviz.widgets.channels.words import CHANNEL_LAB as WORDS
 from optviz.widgets.panel import Picture
@@ -217,6 +218,10 @@ def _cost(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
         bars(table[k] / table[0], WORDS[name], k, at=np.arange(4) + shift, width=0.36)
         for k, name, shift in ((1, "masked", -0.2), (2, "shrunk", 0.2))
     ]
+    lines += [
+        Line(np.full(2, 3 + shift), quartiles[k] / table[0, 3], "", 6, thin=True)
+        for k, shift in ((1, -0.2), (2, 0.2))
+    ]
     ghosts = [
         Line(np.arange(4) + 0.2, old.costs.table[2] / old.costs.table[0], ghost=True)
         for old in pinned
@@ -240,18 +245,24 @@ def in_words(result: Outcome) -> str:
     if result.progress < 1:
         return result.note
     here, cut, tuned = result.chosen, result.before, result.after
-    table = result.costs.table if result.costs is not None else np.ones((3, 4))
     removed = f"{100 * result.state.share:.0f} % of the units by {result.state.score}"
     said = f"{removed}: {100 * cut[:, 0].mean():.1f} % → {100 * cut[:, here].mean():.1f} % just cut"
     said += f" → {100 * tuned[:, here].mean():.1f} % fine-tuned" if result.state.updates else ""
     if result.state.seeds > 1 and here > 0:
         gap = paired(100 * tuned[:, here], 100 * tuned[:, 0], resolution=50 / result.examples)
         said += f", {gap.mean:+.1f} ± {gap.half_width:.1f} points against the whole network, trained as long"
-    return (
-        f"{said}. Shrunk: {table[0, 0] / table[2, 0]:.1f} times fewer parameters, "
-        f"{table[0, 1] / table[2, 1]:.1f} times fewer MACs, {table[0, 3] / table[2, 3]:.1f} times as fast; "
-        f"masked: {table[0, 3] / table[1, 3]:.1f} times."
-    )
+    return said + ("." if result.costs is None else f". {_savings(result.costs)}")
+
+
+def _savings(costs: Costs) -> str:
+    """How many times less the smaller network costs; a time only counts beyond the quartiles."""
+    table, quartiles = costs.table, costs.quartiles
+    speeds = []
+    for k in (2, 1):
+        apart = quartiles[k, 1] < quartiles[0, 0] or quartiles[k, 0] > quartiles[0, 1]
+        speeds.append(f"{table[0, 3] / table[k, 3]:.1f} times as fast" + ("" if apart else WORDS["level"]))
+    fewer = table[0, :2] / table[2, :2]
+    return WORDS["savings"].format(params=fewer[0], macs=fewer[1], shrunk=speeds[0], masked=speeds[1])
 
 
 def status(result: Outcome) -> str:

@@ -54,7 +54,12 @@ CHANNEL_LAB = COMMON | {
     "shrunk": "shrunk",
     "columns": "params|MACs|bytes|time",
     "whole": "whole",
-    "timed": "Medians (quartiles) for {images} images, 1 thread.",
+    "level": " (cannot be told apart: the quartiles overlap)",
+    "savings": (
+        "Shrunk: {params:.1f} times fewer parameters, {macs:.1f} times fewer MACs, {shrunk}. "
+        "Masked: {masked}."
+    ),
+    "timed": "Medians (quartiles, the thin lines) for {images} images, 1 thread.",
     "training": "training network {seed} of {seeds} …",
     "cutting": "cutting …",
     "timing": "timing …",
