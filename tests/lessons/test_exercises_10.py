@@ -192,7 +192,11 @@ def test_the_widths_of_the_exercise_are_those_of_a_network_that_shrinks():
     assert [layer.weight.numel() for layer in small[::2]] == looped_macs(widths, share)
 
 
-def test_a_shape_that_is_wrong_is_said_as_a_number_of_values():
+def test_a_shape_that_is_wrong_is_said():
     verdict = check("10.flatten", lambda w, keep: w)
     assert verdict.mistake == "wrong values"
-    assert "values" in verdict.detail
+    assert "the answer has shape (2, 6), and (2, 4) is right." in verdict.detail
+    uncut = check("10.shrink", lambda w1, b1, norm, w2, b2, k: (w1[k], b1[k], norm[:, k], w2, b2))
+    assert uncut.detail.endswith("w2 has shape (2, 3), and (2, 2) is right.")
+    few = check("10.shrink", lambda w1, b1, norm, w2, b2, k: (w1[k], b1[k]))
+    assert few.detail.endswith("5 arrays are asked for: w1, b1, norm, w2, b2.")

@@ -22,11 +22,38 @@ def _shaped(fn: Callable[..., Any], case: tuple[Any, ...]) -> Any:
     return np.concatenate([[*a.shape, *a.ravel()] for a in arrays])
 
 
+def _shapes(answer: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., str]:
+    """Say which array has another shape than in the right answer."""
+
+    def explain(fn: Callable[..., Any], case: tuple[Any, ...]) -> str:
+        pairs = []
+        for function in (fn, answer):
+            try:
+                found = function(*case)
+            except Exception:  # its own words are shown already
+                return ""
+            parts = found if isinstance(found, tuple | list) else (found,)
+            pairs.append([tuple(getattr(part, "shape", ())) for part in parts])
+        given, right = pairs
+        if len(given) != len(right):
+            return f"{len(right)} arrays are asked for: {', '.join(names)}."
+        wrong = [
+            f"{n} has shape {a}, and {b} is right." for n, a, b in zip(names, *pairs, strict=True) if a != b
+        ]
+        return " ".join(wrong)
+
+    return explain
+
+
 def _network(seed: int, inputs: int, hidden: int, outputs: int, gone: tuple[int, ...]) -> tuple[Any, ...]:
     chance = np.random.default_rng(seed)
-    w1, b1 = chance.normal(size=(hidden, inputs)).round(2), chance.normal(size=hidden).round(2)
+
+    def numbers(*shape: int) -> np.ndarray:
+        return chance.normal(size=shape).round(2) + 0.0  # + 0.0 makes −0 a plain 0
+
+    w1, b1 = numbers(hidden, inputs), numbers(hidden)
     norm = chance.uniform(0.5, 2, (4, hidden)).round(2)
-    w2, b2 = chance.normal(size=(outputs, hidden)).round(2), chance.normal(size=outputs).round(2)
+    w2, b2 = numbers(outputs, hidden), numbers(outputs)
     keep = np.ones(hidden, bool)
     keep[list(gone)] = False
     return w1, b1, norm, w2, b2, keep
@@ -68,12 +95,13 @@ SHRINK = Exercise(
     arguments=("w1", "b1", "norm", "w2", "b2", "keep"),
     answer=_with(),
     cases=(
-        _network(0, 5, 4, 3, (1,)),
+        _network(0, 2, 3, 2, (1,)),
         _network(1, 6, 5, 2, (0, 3)),
         _network(2, 4, 4, 4, (2,)),  # square: a wrong axis raises nothing
         _network(3, 6, 6, 6, (0, 1, 4)),
     ),
     measure=_shaped,
+    explain=_shapes(_with(), ("w1", "b1", "norm", "w2", "b2")),
     praise="Every array that has an entry for a unit lost it: that is the whole of dependency tracing.",
     hints=(
         "Go through the five arrays: which axis of each has one entry for every hidden unit?",
@@ -192,17 +220,22 @@ def _pixels(w: Any, keep: Any) -> int:
     return w.shape[1] // len(keep)
 
 
+def _blocks(w: Any, keep: Any) -> Any:
+    return w[:, np.repeat(keep, _pixels(w, keep))]
+
+
 FLATTEN = Exercise(
     id="10.flatten",
     arguments=("w", "keep"),
-    answer=lambda w, keep: w[:, np.repeat(keep, _pixels(w, keep))],
+    answer=_blocks,
     cases=(
-        _flat(0, 2, 3, 4, (1,)),
+        _flat(0, 2, 3, 2, (1,)),
         _flat(1, 3, 4, 2, (0, 3)),
         _flat(2, 4, 4, 9, (2,)),
         _flat(3, 6, 6, 4, (0, 1, 4)),
     ),
     measure=_shaped,
+    explain=_shapes(_blocks, ("the answer",)),
     praise="Channel c is the block of columns c·P to c·P + P − 1, and the block goes as one.",
     hints=(
         "How many columns of w belong to one channel?",
