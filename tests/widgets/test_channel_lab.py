@@ -121,8 +121,8 @@ def test_every_score_ranks_the_units(score: str) -> None:
 
 def test_pictures_of_units() -> None:
     lab = quick(network=MLP, updates=0)
-    model = model_of(lab) if lab.result else None
-    first = model.get_submodule("0").weight.detach().numpy()
+    lab.finish()
+    first = model_of(lab).get_submodule("0").weight.detach().numpy()
     np.testing.assert_array_equal(lab.result.images, first.reshape(64, 8, 8))
     assert lab.set(layer=2).result.kind == "inputs", "weights that read no image are not shown"
     assert lab.result.images.shape == (32, 8, 8)
