@@ -77,6 +77,29 @@ class Masked:
         known = self.rows
         return Masked(self.masks, tuple(int(r) if known is None else known[r] for r in rows))
 
+    def check(self, params: Params, rows: int) -> None:
+        """Look whether the masks fit the weights of one network (*shape) in a training of ``rows`` rows.
+
+        Args:
+            params: name → array or tensor (*shape).
+            rows: K, the rows of the training.
+
+        Raises:
+            ValueError: if a mask is another model's, or neither (*shape) nor (K, *shape).
+
+        Example:
+            >>> Masked({"w": np.array([[[True, False]]] * 8)}).check({"w": np.ones((1, 2))}, 3)
+            Traceback (most recent call last):
+            ...
+            ValueError: masked.masks['w'] must be of shape (1, 2) or (3, 1, 2), got (8, 1, 2)
+        """
+        for name, kept in self.masks.items():
+            require(name in params, "masked.masks", f"of parameters among {sorted(params)}", name)
+            one = tuple(params[name].shape)
+            fits = tuple(kept.shape) in (one, (rows, *one))
+            rule = f"of shape {one} or {(rows, *one)}"
+            require(fits, f"masked.masks[{name!r}]", rule, tuple(kept.shape))
+
     def _fitting(self, name: str, p: Any) -> Any:
         """The mask in the kind, type and place of these weights, with as many rows; made once."""
         key = name, tuple(p.shape), p.dtype, getattr(p, "device", None)

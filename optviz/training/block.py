@@ -32,6 +32,13 @@ class Maps(NamedTuple):
         own: list[Any] = list(self)
         return Maps(*(map.of_rows(list(rows)) if hasattr(map, "of_rows") else map for map in own))
 
+    def check(self, params: Params, rows: int) -> None:
+        """Let the maps that can, look whether they fit weights (*shape) in a training of K rows."""
+        own: list[Any] = list(self)
+        for map in own:
+            if hasattr(map, "check"):
+                map.check(params, rows)
+
 
 class Block:
     """Rows of one seed that are updated in lockstep; their weights are rows of one flat buffer (k, P)."""
@@ -259,6 +266,7 @@ def blocks(
             rows = [(start + k) * len(seeds) + i for k in range(len(some))]
             order, weights = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
             drawn = problem.init(weights)
+            maps.check(drawn, len(runs) * len(seeds))
             if params is not None:
                 _named("params", params, drawn)
             first = {n: _start(n, p, params, rows, len(runs) * len(seeds)) for n, p in drawn.items()}

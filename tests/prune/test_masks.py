@@ -252,7 +252,19 @@ BOOLS = np.ones((1, 2), bool)
             r"masked.masks\['weight1'\] must be of shape \(8, 64\), got \(1, 2\)",
         ),
         (
-            lambda: train(PROBLEM, [Run(SGD(), 0.1)] * 3, 1, view=prune.masked(prune.stacked([HALF] * 2))),
+            lambda: train(PROBLEM, [Run(SGD(), 0.1)] * 3, 1, view=prune.masked(prune.stacked([HALF] * 4))),
+            ValueError,
+            r"masked.masks\['weight1'\] must be of shape \(8, 64\) or \(3, 8, 64\), got \(4, 8, 64\)",
+        ),
+        (
+            lambda: train(PROBLEM, [Run(SGD(), 0.1)], 1, project=prune.masked({"w": BOOLS})),
+            ValueError,
+            r"masked.masks must be of parameters among \['bias1', .*\], got 'w'",
+        ),
+        (
+            lambda: prune.masked(prune.stacked([HALF] * 2)).of_rows([0, 2])(
+                {n: np.stack([p, p]) for n, p in START.items()}
+            ),
             ValueError,
             r"masked.masks\['weight1'\] must be of 3 rows or more, got 2",
         ),
