@@ -149,7 +149,7 @@ def code_dtype(q: QParams) -> str:
     Reference: Jacob and others, 2018, arXiv:1712.05877, section 2.1.
     """
     low, high = int(np.min(as_numpy(q.low))), int(np.max(as_numpy(q.high)))
-    for name in ("int8", "uint8", "int16", "uint16"):
+    for name in ("uint8", "int8", "uint16", "int16"):
         if np.iinfo(name).min <= low and high <= np.iinfo(name).max:
             return name
     return "int32"
