@@ -47,8 +47,8 @@ def test_the_numbers_are_those_of_the_recipe(own):
 
 def test_measurements_are_at_updates_of_the_dense_run():
     result = ticket_lab(rounds=1, steps=50, rewind=15, seeds=1).result
-    assert result.dense_at.tolist() == list(range(2, 51, 2))
-    assert result.at[0] == 17
+    assert result.dense_at.tolist() == [*range(3, 50, 3), 50]
+    assert result.at[0] == 18
     assert result.at[-1] == 50
     assert np.isfinite(result.accuracy).all()
 

@@ -58,7 +58,7 @@ class LabState:
     share: float = knob(
         default=0.4, low=0.1, high=0.8, hard=(0.01, 0.99), unit="of what is left", label="removed a round"
     )
-    rounds: int = knob(default=8, low=1, high=12, hard=(1, MOST_ROUNDS), label="rounds")
+    rounds: int = knob(default=6, low=1, high=12, hard=(1, MOST_ROUNDS), label="rounds")
     rewind: int = knob(default=0, low=0, high=100, hard=(0, 100_000), unit="updates", label="rewind to")
     optimizer: Any = choice(default=SGD(momentum=0.9), options=OPTIMIZERS, label="optimizer", others=True)
     lr: float = knob(default=0.05, low=1e-3, high=1.0, hard=(0.0, 100.0), log=True, label="rate")
