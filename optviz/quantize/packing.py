@@ -32,13 +32,15 @@ def pack4(xq: Any) -> Any:
 
     Reference: ONNX, 4-bit integer types, https://onnx.ai/onnx/technical/int4.html.
     """
-    xp, flat = namespace(xq), _whole(xq, "pack4.xq").reshape(-1)
-    low, high = int(flat.min()), int(flat.max())
+    flat = _whole(xq, "pack4.xq").reshape(-1)
+    xp, low, high = namespace(flat), int(flat.min()), int(flat.max())
     fits = (low >= -8 and high <= 7) or (low >= 0 and high <= 15)
     require(fits, "pack4.xq", "integers in [-8, 7] or in [0, 15]", (low, high))
+    flat = flat & 15
+    flat = flat.astype(np.uint8) if xp is np else flat.to(xp.uint8)
     if len(flat) % 2:
-        flat = xp.concatenate([flat, flat[:1] * 0])
-    return (flat[0::2] & 15) | ((flat[1::2] & 15) << 4)
+        flat = xp.concatenate([flat, xp.zeros_like(flat[:1])])
+    return flat[0::2] | (flat[1::2] << 4)
 
 
 def unpack4(packed: Any, shape: tuple[int, ...], signed: bool = True) -> Any:
@@ -73,7 +75,7 @@ def unpack4(packed: Any, shape: tuple[int, ...], signed: bool = True) -> Any:
 
 
 def _whole(xq: Any, name: str) -> Any:
-    """Integers as uint8 in two's complement after their range is checked by the caller."""
+    """``xq`` as an array or tensor, checked."""
     xp = namespace(xq)
     xq = np.asarray(xq) if xp is np else xq
     whole = (

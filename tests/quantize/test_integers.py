@@ -128,7 +128,9 @@ def test_no_number_moves_more_than_half_a_step_and_zero_stays(
     assert (back[x == 0] == 0).all()
 
 
-@given(st.floats(-(2.0**100), 2.0**100, width=32), st.sampled_from(list(PERS)), st.booleans(), st.integers(2, 16))
+@given(
+    st.floats(-(2.0**100), 2.0**100, width=32), st.sampled_from(list(PERS)), st.booleans(), st.integers(2, 16)
+)
 def test_a_constant_tensor_comes_back_within_half_a_step(
     value: float, per: str, symmetric: bool, bits: int
 ) -> None:
