@@ -1,5 +1,25 @@
-"""Moving a network elsewhere: safetensors, ONNX, ONNX Runtime."""
+"""Moving a network elsewhere: safetensors, torch.export, ONNX, and ONNX Runtime in fp32 and in int8.
+
+The ONNX part needs three packages more: ``pip install 'optviz[onnx]'``; :func:`available` says which are there.
+"""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from optviz.deploy.int8 import to_onnx_int8
+from optviz.deploy.packages import available
+from optviz.deploy.programs import export
+from optviz.deploy.runtime import Session, run_onnx, session
+from optviz.deploy.translate import to_onnx
+from optviz.deploy.weights import load, save
+
+__all__ = [
+    "Session",
+    "available",
+    "export",
+    "load",
+    "run_onnx",
+    "save",
+    "session",
+    "to_onnx",
+    "to_onnx_int8",
+]

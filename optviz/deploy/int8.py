@@ -1,0 +1,183 @@
+"""A network in int8 as an ONNX file: calibrated on data, its weights and activations really integers."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from optviz._files import write_atomic
+from optviz._knobs import require
+from optviz.deploy.packages import needed, quiet
+from optviz.deploy.programs import example_of, one_line, resting
+from optviz.deploy.runtime import Session
+from optviz.deploy.translate import checked, translated
+from optviz.normalize import fold_module
+from optviz.quantize import MinMax, PerChannel, PerTensor, Range
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["to_onnx_int8"]
+
+Ends = tuple[float, float]
+
+
+def to_onnx_int8(
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    batches: Iterable[Any],
+    *,
+    range: Range = MinMax(),
+    per: PerTensor | PerChannel = PerChannel(),
+    symmetric: bool = False,
+    reduce_range: bool = False,
+    skip: Sequence[str] = (),
+) -> Path:
+    """Quantize a trained network to 8 bits and write it as an ONNX file that integer kernels run.
+
+    Static quantization: batch norm is folded; the network runs on the calibration batches, and ``range``
+    finds for each tensor the ends [low, high] of its code, batch by batch; ONNX Runtime's ``quantize_static``
+    then stores weights as int8 (symmetric, [−127, 127], from their largest), biases as int32 with the scale
+    s_in · s_w, and writes a pair QuantizeLinear, DequantizeLinear at each activation ("QDQ"), which the
+    runtime fuses with its neighbors into integer kernels. Whatever was activated by ReLU needs no ReLU any
+    more: its code begins at 0.
+
+    Args:
+        model: any module with one input and one output; it stays as it was.
+        path: the file, by custom with the ending ``.onnx``; its folder is created if it is missing.
+        batches: of inputs (N, …) as the network takes them, without labels, neither augmented nor of the test
+            data. They are read once, one at a time.
+        range: how the ends for activations are found, of the room ``quantize``.
+        per: ``PerChannel()``, a scale for each output of a layer, or ``PerTensor()``, one a weight tensor.
+        symmetric: activations as int8 with zero point 0, for GPU and ARM; else as uint8 with a zero point.
+        reduce_range: weights with 7 bits. On x86 processors without VNNI the sum of two products of 8 bits
+            may not fit the 16 bits that it gets there.
+        skip: names of layers that stay in floating point, such as ``("0", "head")``.
+
+    Returns:
+        The path.
+
+    Raises:
+        ImportError: if a package is missing, saying how it is installed.
+        TypeError: if ``model`` is no ``torch.nn.Module``, or a batch is a pair with labels.
+        ValueError: if there is no batch, one holds labels or numbers that are not finite or has another shape
+            than the first, a part cannot be translated, ``per`` is a granularity that files don't have, or
+            ``skip`` names no layer with weights.
+        OSError: if the folder cannot be written.
+
+    Example:
+        >>> import torch
+        >>> net = torch.nn.Linear(784, 10)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = to_onnx_int8(net, Path(folder) / "net.onnx", [torch.randn(64, 784)])
+        ...     path.stat().st_size // 1000
+        9
+
+    Reference: Jacob and others, 2017, arXiv:1712.05877; ONNX Runtime, Quantize ONNX models,
+    onnxruntime.ai/docs/performance/model-optimizations/quantization.html.
+    """
+    needed("to_onnx_int8", "onnx", "onnxscript", "onnxruntime")
+    (tool,) = needed("to_onnx_int8", "onnxruntime.quantization")
+    require(isinstance(per, PerTensor | PerChannel), "to_onnx_int8.per", "PerTensor() or PerChannel(0)", per)
+    channels = isinstance(per, PerChannel)
+    require(not channels or per == PerChannel(0), "to_onnx_int8.per", "PerTensor() or PerChannel(0)", per)
+    model = resting(fold_module(resting(model, "to_onnx_int8").float()), "to_onnx_int8")
+    inputs = _inputs(model, batches)
+    first = next(inputs)
+    proto = translated(model, first, "to_onnx_int8")
+    kept = _nodes(proto, skip)
+    ends = _calibrated(proto, chain([first], inputs), range, symmetric)
+    kind = tool.QuantType.QInt8 if symmetric else tool.QuantType.QUInt8
+    options = {"ActivationSymmetric": symmetric, "TensorQuantOverrides": _overrides(ends)}
+    with quiet(), tempfile.TemporaryDirectory(prefix="optviz-") as folder:
+        target = Path(folder) / "int8.onnx"
+        tool.quantize_static(
+            proto, target, _reader(tool, first), per_channel=channels, reduce_range=reduce_range,
+            activation_type=kind, weight_type=tool.QuantType.QInt8, nodes_to_exclude=kept, extra_options=options,
+        )  # fmt: skip
+        content = checked(_read(target))
+    found = Session(content)(first.numpy())
+    require(bool(np.isfinite(found).all()), "to_onnx_int8.model", "quantized to finite outputs", "NaN or infinity")
+    return Path(write_atomic(path, content))
+
+
+def _inputs(model: nn.Module, batches: Iterable[Any]) -> Iterator[Any]:
+    """The batches as tensors, each checked as it comes."""
+    if isinstance(batches, np.ndarray) or hasattr(batches, "detach"):
+        batches = [batches]  # one batch
+    shape = None
+    for i, batch in enumerate(batches):
+        name = f"to_onnx_int8.batches[{i}]"
+        if not (isinstance(batch, np.ndarray) or hasattr(batch, "detach")):
+            raise TypeError(f"{name} must be inputs (an array or a tensor) without labels, got {type(batch).__name__}")
+        x = example_of(model, batch, name)
+        shape = tuple(x.shape[1:]) if shape is None else shape
+        require(tuple(x.shape[1:]) == shape, name, f"of shape (N, {', '.join(map(str, shape))})", tuple(x.shape))
+        yield x
+    require(shape is not None, "to_onnx_int8.batches", "at least one batch of inputs", "none")
+
+
+def _calibrated(proto: Any, inputs: Iterator[Any], range_: Range, symmetric: bool) -> dict[str, Ends]:
+    """Name -> ends of every activation, from all batches; only one batch is in memory."""
+    import onnx
+
+    weights = {p.name for p in proto.graph.initializer}
+    names = {name for node in proto.graph.node for name in node.output} - weights
+    watched = type(proto).FromString(proto.SerializeToString())
+    there = {end.name for end in watched.graph.output}
+    watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(names - there))
+    run = Session(watched.SerializeToString(), optimize=False)
+    states: dict[str, Any] = {}
+    for x in inputs:
+        for name, values in {proto.graph.input[0].name: x.numpy(), **run.all(x)}.items():
+            if values.dtype.kind == "f":
+                state = states[name] if name in states else range_.start()
+                states[name] = range_.update(state, values.reshape(1, -1))
+    found = {name: range_.finish(state, 8, symmetric) for name, state in states.items()}
+    ends = {name: (float(low[0]), float(high[0])) for name, (low, high) in found.items()}
+    for node in proto.graph.node:  # what is activated next has the code of the result, which does the ReLU
+        if node.op_type in ("Relu", "Clip") and _readers(proto, node.input[0]) == 1:
+            ends[node.input[0]] = ends[node.output[0]]
+    return ends
+
+
+def _readers(proto: Any, name: str) -> int:
+    return sum(list(node.input).count(name) for node in proto.graph.node)
+
+
+def _overrides(ends: dict[str, Ends]) -> dict[str, list[dict[str, np.float32]]]:
+    """The ends as ``quantize_static`` takes them."""
+    return {name: [{"rmin": np.float32(low), "rmax": np.float32(high)}] for name, (low, high) in ends.items()}
+
+
+def _nodes(proto: Any, skip: Sequence[str]) -> list[str]:
+    """Names of the operations that use the weights of some layers."""
+    weights = {p.name.rpartition(".")[0] for p in proto.graph.initializer if p.name.endswith(".weight")}
+    for name in skip:
+        require(name in weights, "to_onnx_int8.skip", f"names of layers, of {', '.join(sorted(weights))}", name)
+    named = {f"{name}.weight" for name in skip}
+    return [node.name for node in proto.graph.node if named & set(node.input)]
+
+
+def _reader(tool: Any, x: Any) -> Any:
+    """One batch for ONNX Runtime's own search of ranges, whose results are replaced by ours."""
+
+    class Reader(tool.CalibrationDataReader):
+        left = [{"input": x.numpy()}]
+
+        def get_next(self) -> Any:
+            return self.left.pop() if self.left else None
+
+    return Reader()
+
+
+def _read(path: Path) -> Any:
+    import onnx
+
+    return onnx.load(path)
