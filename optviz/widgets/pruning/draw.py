@@ -46,24 +46,22 @@ def place(sparsity: Any) -> Any:
 
 
 def _frame(title: str, ylabel: str, ylim: tuple[float, float], result: Outcome, **more: Any) -> Frame:
-    """A frame whose x axis has the sparsities, and the chosen one as a dotted line."""
-    xlabel = more.pop("xlabel", WORDS["removed"])
-    ticks = (
-        tuple((float(place(s)), f"{100 * s:g}") for s in LEVELS)
-        if not result.state.semi
-        else tuple((float(place(s)), f"{100 * s:g}") for s in result.state.levels)
-    )
-    rule = Rule(float(place(result.state.level)), percent(result.state.level), "x")
-    xlim = (-0.04, float(place(result.state.levels[-1])) + 0.06)
-    return Frame(
-        title, xlabel, ylabel, xlim, ylim, xticks=ticks, rules=(*more.pop("rules", ()), rule), **more
-    )
+    """A frame whose x axis has the sparsities; it stays the same while the chosen one moves."""
+    levels = result.state.levels
+    ticks = tuple((float(place(s)), f"{100 * s:g}") for s in (levels if result.state.semi else LEVELS))
+    xlim = (-0.04, float(place(levels[-1])) + 0.06)
+    return Frame(title, more.pop("xlabel", WORDS["removed"]), ylabel, xlim, ylim, xticks=ticks, **more)
+
+
+def _mark(result: Outcome, top: float = 1.0) -> Line:
+    """A gray line at the chosen sparsity."""
+    return Line(np.full(2, float(place(result.state.level))), np.array([0.0, top]), "", ghost=True)
 
 
 def _units(result: Outcome) -> Picture:
     """What some units of each layer still see: dark is a large weight, light gray one that went."""
     state, cut = result.state, result.chosen
-    frame = Frame(WORDS["units_title"].format(sparsity=percent(state.level)), "", "")
+    frame = Frame(WORDS["units_title"], "", "")
     if cut is None or result.dense is None:
         return Picture(None, frame, WORDS["nothing"].format(steps=state.steps))
     done = result.retrained[-1]
@@ -121,6 +119,7 @@ def _curve(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
         if cut is not None:
             here, y = np.full(2, float(place(state.level))), np.full(2, cut.accuracy.mean())
             lines.append(Line(here, y, WORDS["here"] if i else "", 1, dot=True, thin=not i))
+    lines += [_mark(result, 1.02)]
     lines += [Line(place(old.state.levels), interval(old.after.T)[0], "", ghost=True) for old in pinned]
     said = []
     for g, level in enumerate(state.levels):
@@ -152,7 +151,7 @@ def _course(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
         if ghost is not None:
             lines.append(Line(there, interval(ghost)[0], "", ghost=True))
     bottom = float(np.clip(math.floor((low - 0.02) * 10) / 10, 0, 0.9))
-    title = WORDS["course_title"].format(sparsity=percent(state.level))
+    title = WORDS["course_title"]
     axes = (WORDS["update"], WORDS["course_y"], (-0.02 * state.retrain, state.retrain), (bottom, 1.0))
     return Picture(lines, Frame(title, *axes, percent=True, rules=rules), sentence, hold=True)
 
@@ -171,6 +170,7 @@ def _shares(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
         Line(place(state.levels), row, WORDS["layer"].format(layer=i + 1), i)
         for i, row in enumerate(_gone(cuts))
     ]
+    lines += [_mark(result, 1.02)]
     lines += [
         Line(place(old.state.levels), row, "", ghost=True)
         for old in pinned
@@ -191,7 +191,7 @@ def _gone(cuts: Sequence[Cut]) -> np.ndarray:
 
 def _scan(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     """Accuracy with one layer pruned and the others whole."""
-    lines, said, low = [], [], 0.0
+    lines, said = [_mark(result, 1.02)], []
     if result.scan is not None:
         means = result.scan.accuracy.mean(axis=2)
         at = min(float(place(result.state.level)), float(place(LEVELS[-1])))
@@ -206,13 +206,13 @@ def _scan(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
         for row in old.scan.accuracy.mean(axis=2)
     ]
     more = {"xlabel": WORDS["scan_x"], "percent": True}
-    frame = _frame(WORDS["scan_title"], WORDS["curve_y"], (low, 1.02), result, **more)
+    frame = _frame(WORDS["scan_title"], WORDS["curve_y"], (0, 1.02), result, **more)
     return Picture(lines, frame, _sentence(result, "scan_said", said))
 
 
 def _ledger(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     """Bytes of the files over sparsity, and the measured time, against the dense network."""
-    state, lines = result.state, []
+    state, lines = result.state, [_mark(result, 2.05)]
     frame = _frame(WORDS["ledger_title"], WORDS["ledger_y"], (0, 2.05), result, percent=True)
     for old in pinned:
         lines += [Line(place(old.state.levels), row, "", ghost=True) for row in _files(old)]

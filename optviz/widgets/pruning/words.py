@@ -40,7 +40,7 @@ PRUNING_LAB = COMMON | {
     "here": "chosen",
     "curve_said": "Validation accuracy ({seeds}): {said}.",
     "curve_each": "{sparsity} {before:.1f} %, retrained {after:.1f}{around} %",
-    "course_title": "Retraining at {sparsity} removed",
+    "course_title": "Retraining at the chosen sparsity",
     "course_y": "validation accuracy",
     "update": "update",
     "dense": "dense",
