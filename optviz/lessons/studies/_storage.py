@@ -61,7 +61,8 @@ class Study:
         Raises:
             ValueError: if it was never measured.
         """
-        return pd.read_json(StringIO(json.dumps(self._stored["table"])), orient="split")
+        # as stored: otherwise a column of fractions that happen to be whole would become one of whole numbers
+        return pd.read_json(StringIO(json.dumps(self._stored["table"])), orient="split", dtype=False)
 
     @property
     def when(self) -> str:
