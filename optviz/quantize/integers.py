@@ -180,7 +180,10 @@ def coded(x: Any, q: QParams, out: Any, *, back: bool) -> None:
         if shifted:
             codes += zero_
         np.clip(codes, low_, high_, out=codes)
-        target[rows, columns] = (codes - zero_) * s_ if back else codes
+        if back:
+            codes -= zero_
+            codes *= s_
+        target[rows, columns] = codes
 
 
 def rounded(x: Any, q: QParams) -> Any:

@@ -8,7 +8,6 @@ numbers of one array.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -199,14 +198,14 @@ class MSE:
     def finish(self, state: Histogram, bits: Any = 8, symmetric: bool = False) -> Ends:
         """The best ends."""
         x, weight = state.points()
+        bits = np.broadcast_to(bits, state.low.shape)
         low, high = np.minimum(state.low, 0), np.maximum(state.high, 0)
-        shares = np.arange(self.tries, 0, -1) / self.tries
-        bits = np.broadcast_to(bits, low.shape)
-        best = least(x, weight, bits, symmetric, ((low * t, high * t) for t in shares))
+        shares = np.arange(self.tries, 0, -1)[:, None] / self.tries
+        best = least(x, weight, bits, symmetric, low * shares, high * shares)
         if symmetric:
             return best
-        best = least(x, weight, bits, symmetric, ((best[0], high * t) for t in shares), best)
-        return least(x, weight, bits, symmetric, ((low * t, best[1]) for t in shares), best)
+        best = least(x, weight, bits, symmetric, best[0], np.append(high * shares, best[1][None], 0))
+        return least(x, weight, bits, symmetric, np.append(low * shares, best[0][None], 0), best[1])
 
     def __call__(self, x: Any, bits: Any = 8, symmetric: bool = False) -> tuple[float, float]:
         """The best ends for all numbers."""
@@ -278,19 +277,16 @@ def whole(range_: Range, x: Any, bits: Any, symmetric: bool) -> tuple[float, flo
     return float(low[0]), float(high[0])
 
 
-def least(
-    x: Any, weight: Any, bits: Any, symmetric: bool, tries: Iterable[Ends], best: Ends | None = None
-) -> Ends:
-    """Of some ranges, the one with the smallest Σ weight · (x − x̂)², for each block."""
-    smallest = np.full(len(x), np.inf)
-    low, high = best if best is not None else (np.zeros(len(x)), np.zeros(len(x)))
-    for each in [*([] if best is None else [best]), *tries]:
-        q = from_range(each[0][:, None], each[1][:, None], bits[:, None], symmetric)
-        error = (weight * (fake_quantize(x, q) - x) ** 2).sum(1)
-        better = error < smallest
-        smallest = np.where(better, error, smallest)
-        low, high = np.where(better, each[0], low), np.where(better, each[1], high)
-    return low, high
+def least(x: Any, weight: Any, bits: Any, symmetric: bool, low: Any, high: Any) -> Ends:
+    """Of some ranges (tries, blocks), the one with the smallest Σ weight · (x − x̂)², for each block."""
+    low, high = np.broadcast_arrays(low, high)
+    errors, many = [], max((1 << 16) // x.size, 1)
+    for k in range(0, len(low), many):
+        q = from_range(low[k : k + many, :, None], high[k : k + many, :, None], bits[:, None], symmetric)
+        back = fake_quantize(np.broadcast_to(x, (len(q.scale), *x.shape)), q)
+        errors.append((weight * (back - x) ** 2).sum(2))
+    best = np.concatenate(errors).argmin(0), np.arange(len(x))
+    return low[best], high[best]
 
 
 def entropy_cut(counts: Any, levels: int) -> int:
@@ -298,18 +294,19 @@ def entropy_cut(counts: Any, levels: int) -> int:
     bins, total = len(counts), counts.sum()
     if levels >= bins or total == counts[0]:
         return bins
-    kept = np.arange(levels, bins + 1)
-    edges = level_edges(levels, bins)
-    below = np.append(0.0, np.cumsum(counts))
-    filled = np.append(0, np.cumsum(counts > 0))
-    mass, cells = np.diff(below[edges], axis=1), np.diff(filled[edges], axis=1)
+    below, filled = np.append(0.0, np.cumsum(counts)), np.append(0, np.cumsum(counts > 0))
     information = np.append(0.0, np.cumsum(xlogx(counts)))
-    rest, last = total - below[kept], counts[kept - 1]
-    cells[:, -1] += (last == 0) & (rest > 0)
-    spread = np.log(np.maximum(mass, 0.5) / np.maximum(cells, 1))
-    divergence = information[kept - 1] + xlogx(last + rest) - (mass * spread).sum(1) - rest * spread[:, -1]
-    divergence = divergence / total + np.log(np.maximum(below[kept], 1) / total)
-    return int(kept[::-1][divergence[::-1].argmin()])
+    found = []
+    for k in range(levels, bins + 1, 128):  # some at a time, to stay in the cache
+        edges = level_edges(levels, bins)[k - levels : k - levels + 128]
+        kept = edges[:, -1]
+        mass, cells = np.diff(below[edges], axis=1), np.diff(filled[edges], axis=1)
+        rest, last = total - below[kept], counts[kept - 1]
+        cells[:, -1] += (last == 0) & (rest > 0)
+        log_q = np.log(np.maximum(mass, 0.5) / np.maximum(cells, 1))
+        gap = information[kept - 1] + xlogx(last + rest) - (mass * log_q).sum(1) - rest * log_q[:, -1]
+        found.append(gap / total + np.log(np.maximum(below[kept], 1) / total))
+    return bins - int(np.concatenate(found)[::-1].argmin())
 
 
 @lru_cache(maxsize=8)
