@@ -118,10 +118,8 @@ class Study:
         return Study(self.id, self.function)
 
     def __repr__(self) -> str:
-        torch = self.versions["torch"]
-        return (
-            f"Study {self.id}: measured on {self.when} in {self.seconds:.0f} s, {self.machine}, PyTorch {torch}"
-        )
+        how = f"{self.seconds:.0f} s, {self.machine}, PyTorch {self.versions['torch']}"
+        return f"Study {self.id}: measured on {self.when} in {how}"
 
 
 def fingerprint(function: Callable[..., Any]) -> str:
