@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -109,6 +110,19 @@ def test_partners_in_a_residual_sum_go_together() -> None:
     assert set(bars.values()) == {4}
     picture = lab.pictures()["graph"].sentence
     assert "norm 3 norm entries 8 → 4" in picture
+
+
+def test_renewed_norms_bring_accuracy_back() -> None:
+    state = LabState(network=RESIDUAL, steps=40, layer=1)
+    *_, (model, _, _) = networks.trained(state, 0)
+    plain, renewed = (
+        cuts.cut(replace(state, renewed_norms=on), 0, model, 0.5).accuracy for on in (False, True)
+    )
+    assert renewed > plain + 0.1
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert {norm.momentum for norm in norms} == {0.1}, "the whole network is as before"
+    assert "renewed_norms" in quick().fixed(quick().state)
+    assert "renewed_norms" not in quick(network=RESIDUAL).fixed(state)
 
 
 @pytest.mark.parametrize("score", [s for s in SCORES if s != "BN scale"])

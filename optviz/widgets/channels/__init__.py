@@ -22,7 +22,8 @@ def channel_lab(**shared: Any) -> Explorer:
 
     Args:
         shared: fields of the explorer's state: ``network`` (one of ``NETWORKS``), ``score`` (one of
-            ``SCORES``), ``share``, ``layer``, ``pictures``, ``updates``, ``steps``, ``seeds``, ``timed``.
+            ``SCORES``), ``share``, ``layer``, ``renewed_norms``, ``pictures``, ``updates``, ``steps``,
+            ``seeds``, ``timed``.
 
     Returns:
         The explorer.
@@ -57,5 +58,6 @@ def channel_lab(**shared: Any) -> Explorer:
         table=as_table,
         point={"accuracy": ("share", None)},
         groups={WORDS["training_group"]: ("updates", "steps", "seeds", "timed")},
+        fixed=lambda state: () if state.kind.norm else ("renewed_norms",),
         wait=lambda state: 0.3 if state.kind.norm else 0.0,
     )

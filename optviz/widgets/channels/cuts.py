@@ -10,7 +10,7 @@ import numpy as np
 from cachetools import LRUCache
 
 from optviz import ledger, losses, prune
-from optviz.widgets.channels.networks import accuracy
+from optviz.widgets.channels.networks import accuracy, renew
 from optviz.widgets.channels.state import RANDOM, SCORES, TAYLOR, LabState
 
 __all__ = ["Bar", "Costs", "Cut", "bars", "costs", "cut", "groups", "names"]
@@ -104,9 +104,12 @@ def cut(state: LabState, seed: int, model: Any, share: float) -> Cut:
     scores = _scored(state, seed, model)
     chosen = scores if state.layer == 0 else dict([list(scores.items())[_place(state, len(scores))]])
     keep = {n: np.asarray(k) for n, k in prune.choose_units(chosen, share).items()}
-    key = (*state.trained, seed, *((n, k.tobytes()) for n, k in keep.items() if not k.all()))
+    renewing = state.renewed_norms and state.kind.norm
+    key = (*state.trained, seed, renewing, *((n, k.tobytes()) for n, k in keep.items() if not k.all()))
     if key not in _cuts:
         small = prune.shrink(model, {n: torch.tensor(k) for n, k in keep.items()}, example(state))
+        if renewing:
+            renew(small, state.images)
         _cuts[key] = small, accuracy(small, state.images)
     return Cut(key, {n: np.asarray(s) for n, s in scores.items()}, keep, *_cuts[key])
 

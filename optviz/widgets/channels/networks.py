@@ -13,9 +13,10 @@ from optviz import evaluation, losses, optimizers
 from optviz.data import Data
 from optviz.widgets.channels.state import LabState
 
-__all__ = ["accuracy", "fine_tuned", "trained"]
+__all__ = ["accuracy", "fine_tuned", "renew", "trained"]
 
 BATCH, TUNING = 64, 1e-3  # images in a batch, and Adam's rate in fine-tuning
+SEEN = 512  # training images from which batch norms take their means anew
 _models: LRUCache[Any, Any] = LRUCache(60)  # at most 200 kB each
 _tuned: LRUCache[Any, float] = LRUCache(4_000)
 
@@ -27,6 +28,23 @@ def accuracy(model: Any, images: Data) -> float:
     with torch.no_grad():
         logits = model.eval()(torch.tensor(images.validation.X, dtype=torch.float32))
     return float(evaluation.accuracy(logits.numpy(), images.validation.y))
+
+
+def renew(model: Any, images: Data) -> None:
+    """Let every batch norm take its mean and variance anew from training images, in place."""
+    import torch
+
+    norms = [part for part in model.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over all batches that follow
+    with torch.no_grad():
+        for part in torch.tensor(images.train.X[:SEEN], dtype=torch.float32).split(2 * BATCH):
+            model.train()(part)
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.momentum = momentum
+    model.eval()
 
 
 def trained(state: LabState, seed: int) -> Iterator[tuple[Any, float, bool]]:

@@ -79,6 +79,7 @@ class LabState:
         score: what tells which units matter least.
         share: share of the units of each layer that is removed.
         layer: the layer that is cut and shown, counted from 1; 0 cuts all and shows the first.
+        renewed_norms: the batch norms take their means and variances anew after the cut, without training.
         pictures: what is shown of each unit.
         updates: updates of fine-tuning after the cut; 0 for none.
         steps: updates of the training before it.
@@ -99,6 +100,7 @@ class LabState:
     score: str = choice(default="L2 norm", options={name: name for name in SCORES}, label="score")
     share: float = knob(default=0.5, low=0.0, high=0.95, hard=(0.0, 0.99), label="share removed")
     layer: int = knob(default=0, low=0, high=8, hard=(0, 100), label="layer (0: all)")
+    renewed_norms: bool = False
     pictures: str = choice(
         default=WEIGHTS, options={name: name for name in (WEIGHTS, OUTPUTS)}, label="pictures of units"
     )
