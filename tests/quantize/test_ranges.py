@@ -170,12 +170,11 @@ def test_entropy_is_near_what_onnx_runtime_finds() -> None:
     from onnxruntime.quantization.calibrate import HistogramCollector
 
     x = heavy(100_000).astype(np.float32)
-    collector = HistogramCollector("entropy", True, 4096, 256, 99.99, "same")
+    collector = HistogramCollector("entropy", True, 1024, 64, 99.99, "same")
     with contextlib.redirect_stdout(io.StringIO()):
         collector.collect({"x": x[None]})
         theirs = collector.compute_collection_result()["x"]
-    assert Entropy()(x, symmetric=True)[1] == pytest.approx(float(theirs[1]), rel=0.35)
-    print(theirs[:2], Entropy()(x))
+    assert Entropy(512)(x, 6, symmetric=True)[1] == pytest.approx(float(theirs[1]), rel=0.3)
 
 
 # Streams
