@@ -8,36 +8,64 @@ A code is four things, :class:`QParams`: x ≈ s · (q − Z) with a scale s, a 
 from __future__ import annotations
 
 from optviz.quantize.choosing import choose_qparams
+from optviz.quantize.codebooks import Codebooks, DensityStart, LinearStart, RandomStart, kmeans, lloyd, share
 from optviz.quantize.granularity import Granularity, PerChannel, PerGroup, PerTensor
 from optviz.quantize.histograms import Histogram
+from optviz.quantize.huffman import code_lengths, codewords, decode, encode, entropy
 from optviz.quantize.integers import code_dtype, dequantize, fake_quantize, fake_quantize_grad, quantize
 from optviz.quantize.levels import binarize, ternarize
+from optviz.quantize.methods import Dynamic, Recipe, Static, WeightOnly
+from optviz.quantize.network import bytes_of, quantize_model
+from optviz.quantize.observers import Observer, calibrate
 from optviz.quantize.packing import pack4, unpack4
 from optviz.quantize.qparams import QParams, from_range
 from optviz.quantize.ranges import MSE, Entropy, MinMax, MovingAverage, Percentile, Range
+from optviz.quantize.sharing import Shared, Summed
 
 __all__ = [
     "MSE",
+    "Codebooks",
+    "DensityStart",
+    "Dynamic",
     "Entropy",
     "Granularity",
     "Histogram",
+    "LinearStart",
     "MinMax",
     "MovingAverage",
+    "Observer",
     "PerChannel",
     "PerGroup",
     "PerTensor",
     "Percentile",
     "QParams",
+    "RandomStart",
     "Range",
+    "Recipe",
+    "Shared",
+    "Static",
+    "Summed",
+    "WeightOnly",
     "binarize",
+    "bytes_of",
+    "calibrate",
     "choose_qparams",
     "code_dtype",
+    "code_lengths",
+    "codewords",
+    "decode",
     "dequantize",
+    "encode",
+    "entropy",
     "fake_quantize",
     "fake_quantize_grad",
     "from_range",
+    "kmeans",
+    "lloyd",
     "pack4",
     "quantize",
+    "quantize_model",
+    "share",
     "ternarize",
     "unpack4",
 ]
