@@ -163,8 +163,8 @@ def decode(data: bytes, lengths: Any, count: int) -> np.ndarray:
         >>> decode(bytes.fromhex("4c"), [2, 1, -1, 3, 3], 4).tolist()
         [1, 0, 1, 3]
 
-    Reference: canonical decoding by comparison: Moffat and Turpin, On the implementation of minimum
-    redundancy prefix codes, IEEE Transactions on Communications, 1997; doubling: Hillis and Steele, Data
+    Reference: canonical decoding by comparison: Moffat and Turpin, On the implementation of
+    minimum-redundancy prefix codes, IEEE Data Compression Conference, 1996; doubling: Hillis and Steele, Data
     parallel algorithms, Communications of the ACM 29, 1986.
     """
     lengths = _complete(lengths, "decode.lengths")

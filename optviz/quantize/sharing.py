@@ -1,0 +1,209 @@
+"""Shared weights in training: one value for all weights of a cluster, moved by the sum of their gradients."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from optviz._knobs import require
+from optviz._rows import namespace
+
+__all__ = ["Shared", "Summed"]
+
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Shared:
+    """A map params → params: each weight has the value of the first weight of its cluster.
+
+    Give it to ``train`` as ``view``, with :class:`Summed` as ``grads``: then the codebook is what is trained.
+    All weights of a cluster get the same update of rules that work weight by weight, such as SGD and Adam.
+
+    Args:
+        labels: name → whole numbers (*shape), or (K, *shape) with clusters of its own for each row; weights
+            of one label are one cluster, those with label −1 are 0.
+        rows: the rows of the training whose weights will come, None for all in their order.
+
+    Raises:
+        TypeError: if labels are no mapping name → array of whole numbers.
+        ValueError: if there are none; on a call, if they are another model's or have another shape.
+
+    Example:
+        >>> view = Shared({"w": np.array([[0, 1, 0, -1]])})
+        >>> view({"w": np.array([[3.0, 5.0, 4.0, 6.0]]), "b": np.ones(1)})["w"].tolist()
+        [[3.0, 5.0, 3.0, 0.0]]
+
+    Reference: Han, Mao and Dally, Deep compression, 2015, arXiv:1510.00149, section 3.1.
+    """
+
+    labels: Params
+    rows: tuple[int, ...] | None = None
+    _ready: dict[Any, Any] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", _checked(self.labels, "Shared.labels"))
+
+    def __call__(self, params: Params, lr: Any = None) -> dict[str, Any]:
+        _known(self, params)
+        return {n: self._shared(n, p) if n in self.labels else p for n, p in params.items()}
+
+    def __repr__(self) -> str:
+        return _told(self)
+
+    def of_rows(self, rows: Sequence[int]) -> Shared:
+        """The same map for some rows of a training, in the order given."""
+        return Shared(self.labels, _narrowed(self.rows, rows))
+
+    def check(self, params: Params, rows: int) -> None:
+        """Look whether labels fit weights (*shape) of one network in a training of ``rows`` rows."""
+        _fits(self, params, rows)
+
+    def _shared(self, name: str, p: Any) -> Any:
+        clusters, out = _clusters(self, name, p), _zeros(p)
+        out.reshape(-1)[clusters.at] = p.reshape(-1)[clusters.source]
+        return out
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Summed:
+    """A map grads → grads: each weight gets the sum of the gradients of its cluster, ∂L/∂c = Σ ∂L/∂w.
+
+    It is the gradient of the shared value by the chain rule, since each weight of the cluster is that value.
+    It is about as many times larger than that of one weight as the cluster has weights: rates that were good
+    for single weights are too large for rules that don't divide by the size of gradients, such as SGD.
+
+    Args:
+        labels, rows: as for :class:`Shared`; weights with label −1 get 0.
+
+    Raises:
+        TypeError: if labels are no mapping name → array of whole numbers.
+        ValueError: if there are none; on a call, if they are another model's or have another shape.
+
+    Example:
+        >>> grads = Summed({"w": np.array([[0, 1, 0, -1]])})
+        >>> grads({"w": np.array([[3.0, 5.0, 4.0, 6.0]]), "b": np.ones(1)})["w"].tolist()
+        [[7.0, 5.0, 7.0, 0.0]]
+
+    Reference: Han, Mao and Dally, Deep compression, 2015, arXiv:1510.00149, section 3.3 and equation 3.
+    """
+
+    labels: Params
+    rows: tuple[int, ...] | None = None
+    _ready: dict[Any, Any] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", _checked(self.labels, "Summed.labels"))
+
+    def __call__(self, grads: Params) -> dict[str, Any]:
+        _known(self, grads)
+        return {n: self._summed(n, g) if n in self.labels else g for n, g in grads.items()}
+
+    def __repr__(self) -> str:
+        return _told(self)
+
+    def of_rows(self, rows: Sequence[int]) -> Summed:
+        """The same map for some rows of a training, in the order given."""
+        return Summed(self.labels, _narrowed(self.rows, rows))
+
+    def check(self, params: Params, rows: int) -> None:
+        """Look whether labels fit weights (*shape) of one network in a training of ``rows`` rows."""
+        _fits(self, params, rows)
+
+    def _summed(self, name: str, g: Any) -> Any:
+        clusters, out = _clusters(self, name, g), _zeros(g)
+        values = g.reshape(-1)[clusters.at]
+        if namespace(g) is np:
+            sums = np.bincount(clusters.cell, values, clusters.count).astype(g.dtype)
+        else:
+            sums = g.new_zeros(clusters.count).index_add_(0, clusters.cell, values)
+        out.reshape(-1)[clusters.at] = sums[clusters.cell]
+        return out
+
+
+class _Clusters(NamedTuple):
+    """Places in a flat array: of the weights that have a value, of the first of their cluster, its number."""
+
+    at: Any
+    source: Any
+    cell: Any
+    count: int
+
+
+def _clusters(map: Shared | Summed, name: str, p: Any) -> _Clusters:
+    """The clusters of these weights, in the kind and place of theirs; found once."""
+    key = name, tuple(p.shape), str(getattr(p, "device", None))
+    if key not in map._ready:
+        rule = f"{type(map).__name__}.labels[{name!r}]"
+        labels = _plain(map.labels[name])
+        if map.rows is not None and labels.ndim == p.ndim:
+            most = max(map.rows, default=-1)
+            require(len(labels) > most, rule, f"of {most + 1} rows or more", len(labels))
+            labels = labels[list(map.rows)]
+        allowed = (tuple(p.shape), tuple(p.shape[1:]))
+        require(labels.shape in allowed, rule, f"of shape {allowed[0]}", labels.shape)
+        found = _found(labels, labels.shape == allowed[0], tuple(p.shape))
+        xp = namespace(p)
+        arrays = (v if xp is np else xp.as_tensor(v, device=p.device) for v in found)
+        map._ready[key] = _Clusters(*arrays, int(found[2].max(initial=-1)) + 1)
+    return map._ready[key]
+
+
+def _found(labels: np.ndarray, whole: bool, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    """at, source and cell. The first axis is that of rows, and clusters of two rows are never one."""
+    own = np.broadcast_to(labels if whole else labels[None], shape).reshape(shape[0], -1).astype(np.int64)
+    most = int(own.max(initial=0)) + 1
+    at = np.flatnonzero(own >= 0)
+    cells = (own + most * np.arange(len(own))[:, None]).reshape(-1)[at]
+    _, first, cell = np.unique(cells, return_index=True, return_inverse=True)
+    return at, at[first[cell]], cell
+
+
+def _zeros(p: Any) -> Any:
+    """Zeros in the order of C, whatever the order of ``p``, so that a flat view of them can be written to."""
+    return np.zeros(p.shape, p.dtype) if namespace(p) is np else p.new_zeros(p.shape)
+
+
+def _checked(labels: Any, name: str) -> dict[str, Any]:
+    if not isinstance(labels, Mapping):
+        raise TypeError(f"{name} must be a mapping name -> array of whole numbers, got {labels!r:.80}")
+    require(len(labels) > 0, name, "of one parameter or more", dict(labels))
+    for each, found in labels.items():
+        kind = getattr(_plain(found), "dtype", np.dtype(object))
+        if kind.kind not in "iu":
+            raise TypeError(f"{name}[{each!r}] must be an array of whole numbers, got {kind}")
+    return dict(labels)
+
+
+def _known(map: Shared | Summed, params: Params) -> None:
+    unknown = sorted(set(map.labels) - set(params))
+    require(not unknown, f"{type(map).__name__}.labels", f"of parameters among {sorted(params)}", unknown)
+
+
+def _fits(map: Shared | Summed, params: Params, rows: int) -> None:
+    _known(map, params)
+    for name, labels in map.labels.items():
+        one = tuple(params[name].shape)
+        rule = f"of shape {one} or {(rows, *one)}"
+        fits = tuple(labels.shape) in (one, (rows, *one))
+        require(fits, f"{type(map).__name__}.labels[{name!r}]", rule, tuple(labels.shape))
+
+
+def _narrowed(known: tuple[int, ...] | None, rows: Sequence[int]) -> tuple[int, ...]:
+    return tuple(int(r) if known is None else known[r] for r in rows)
+
+
+def _told(map: Shared | Summed) -> str:
+    """Names and shapes, and a checksum, so that a checkpoint tells these labels from others."""
+    found = {n: _plain(labels).astype(np.int64) for n, labels in map.labels.items()}
+    mark = zlib.crc32(b"".join(v.tobytes() for v in found.values()) + repr(map.rows).encode())
+    shapes = ", ".join(f"{n}: {v.shape}" for n, v in found.items())
+    return f"{type(map).__name__}({shapes}; {mark:08x})"
+
+
+def _plain(x: Any) -> np.ndarray:
+    return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
