@@ -13,12 +13,14 @@ import numpy as np
 
 from optviz._files import write_atomic
 from optviz._knobs import require
+from optviz.deploy.codes import opened
 from optviz.deploy.packages import needed, quiet
-from optviz.deploy.programs import example_of, one_line, resting
+from optviz.deploy.programs import example_of, floats, resting
 from optviz.deploy.runtime import Session
 from optviz.deploy.translate import checked, translated
 from optviz.normalize import fold_module
-from optviz.quantize import MinMax, PerChannel, PerTensor, Range
+from optviz.quantize import PerChannel, PerTensor, Range
+from optviz.quantize.ranges import EXTREMES
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,15 +28,16 @@ if TYPE_CHECKING:
 __all__ = ["to_onnx_int8"]
 
 Ends = tuple[float, float]
+OUTPUTS = PerChannel(0)
 
 
 def to_onnx_int8(
-    model: nn.Module,
+    model: nn.Module | str | os.PathLike[str],
     path: str | os.PathLike[str],
     batches: Iterable[Any],
     *,
-    range: Range = MinMax(),
-    per: PerTensor | PerChannel = PerChannel(),
+    range: Range = EXTREMES,
+    per: PerTensor | PerChannel = OUTPUTS,
     symmetric: bool = False,
     reduce_range: bool = False,
     skip: Sequence[str] = (),
@@ -49,12 +52,13 @@ def to_onnx_int8(
     more: its code begins at 0.
 
     Args:
-        model: any module with one input and one output; it stays as it was.
-        path: the file, by custom with the ending ``.onnx``; its folder is created if it is missing.
+        model: any module with one input and one output, or the path of its file from ``to_onnx``; it stays as
+            it was. From the file is faster where it is quantized in several ways.
+        path: the file to write, by custom with the ending ``.onnx``; its folder is created if it is missing.
         batches: of inputs (N, …) as the network takes them, without labels, neither augmented nor of the test
             data. They are read once, one at a time.
         range: how the ends for activations are found, of the room ``quantize``.
-        per: ``PerChannel()``, a scale for each output of a layer, or ``PerTensor()``, one a weight tensor.
+        per: ``PerChannel(0)``, a scale for each output of a layer, or ``PerTensor()``, one a weight tensor.
         symmetric: activations as int8 with zero point 0, for GPU and ARM; else as uint8 with a zero point.
         reduce_range: weights with 7 bits. On x86 processors without VNNI the sum of two products of 8 bits
             may not fit the 16 bits that it gets there.
@@ -65,7 +69,7 @@ def to_onnx_int8(
 
     Raises:
         ImportError: if a package is missing, saying how it is installed.
-        TypeError: if ``model`` is no ``torch.nn.Module``, or a batch is a pair with labels.
+        TypeError: if ``model`` is no ``torch.nn.Module`` and no path, or a batch is a pair with labels.
         ValueError: if there is no batch, one holds labels or numbers that are not finite or has another shape
             than the first, a part cannot be translated, ``per`` is a granularity that files don't have, or
             ``skip`` names no layer with weights.
@@ -82,48 +86,55 @@ def to_onnx_int8(
     Reference: Jacob and others, 2017, arXiv:1712.05877; ONNX Runtime, Quantize ONNX models,
     onnxruntime.ai/docs/performance/model-optimizations/quantization.html.
     """
-    needed("to_onnx_int8", "onnx", "onnxscript", "onnxruntime")
-    (tool,) = needed("to_onnx_int8", "onnxruntime.quantization")
-    require(isinstance(per, PerTensor | PerChannel), "to_onnx_int8.per", "PerTensor() or PerChannel(0)", per)
-    channels = isinstance(per, PerChannel)
-    require(not channels or per == PerChannel(0), "to_onnx_int8.per", "PerTensor() or PerChannel(0)", per)
-    model = resting(fold_module(resting(model, "to_onnx_int8").float()), "to_onnx_int8")
-    inputs = _inputs(model, batches)
+    onnx, _, tool = needed("to_onnx_int8", "onnx", "onnxscript", "onnxruntime.quantization")
+    require(per in (PerTensor(), OUTPUTS), "to_onnx_int8.per", "PerTensor() or PerChannel(0)", per)
+    inputs = _inputs(batches)
     first = next(inputs)
-    proto = translated(model, first, "to_onnx_int8")
+    proto = _source(model, first)
     kept = _nodes(proto, skip)
     ends = _calibrated(proto, chain([first], inputs), range, symmetric)
-    kind = tool.QuantType.QInt8 if symmetric else tool.QuantType.QUInt8
+    kinds = {"weight_type": tool.QuantType.QInt8}
+    kinds["activation_type"] = tool.QuantType.QInt8 if symmetric else tool.QuantType.QUInt8
     options = {"ActivationSymmetric": symmetric, "TensorQuantOverrides": _overrides(ends)}
+    reader = _reader(tool, {proto.graph.input[0].name: first})
     with quiet(), tempfile.TemporaryDirectory(prefix="optviz-") as folder:
         target = Path(folder) / "int8.onnx"
-        tool.quantize_static(
-            proto, target, _reader(tool, first), per_channel=channels, reduce_range=reduce_range,
-            activation_type=kind, weight_type=tool.QuantType.QInt8, nodes_to_exclude=kept, extra_options=options,
-        )  # fmt: skip
-        content = checked(_read(target))
-    found = Session(content)(first.numpy())
-    require(bool(np.isfinite(found).all()), "to_onnx_int8.model", "quantized to finite outputs", "NaN or infinity")
+        how = {"per_channel": per == OUTPUTS, "reduce_range": reduce_range, "nodes_to_exclude": kept}
+        tool.quantize_static(proto, target, reader, **how, **kinds, extra_options=options)
+        content = checked(onnx.load(target))
+    found = Session(content)(first)
+    require(
+        bool(np.isfinite(found).all()), "to_onnx_int8.model", "quantized to finite outputs", "NaN or infinity"
+    )
     return Path(write_atomic(path, content))
 
 
-def _inputs(model: nn.Module, batches: Iterable[Any]) -> Iterator[Any]:
-    """The batches as tensors, each checked as it comes."""
+def _inputs(batches: Iterable[Any]) -> Iterator[np.ndarray]:
+    """The batches as arrays, each checked as it comes."""
     if isinstance(batches, np.ndarray) or hasattr(batches, "detach"):
         batches = [batches]  # one batch
     shape = None
     for i, batch in enumerate(batches):
         name = f"to_onnx_int8.batches[{i}]"
         if not (isinstance(batch, np.ndarray) or hasattr(batch, "detach")):
-            raise TypeError(f"{name} must be inputs (an array or a tensor) without labels, got {type(batch).__name__}")
-        x = example_of(model, batch, name)
-        shape = tuple(x.shape[1:]) if shape is None else shape
-        require(tuple(x.shape[1:]) == shape, name, f"of shape (N, {', '.join(map(str, shape))})", tuple(x.shape))
+            got = type(batch).__name__
+            raise TypeError(f"{name} must be inputs (an array or a tensor) without labels, got {got}")
+        x = floats(batch, name).numpy().astype(np.float32, copy=False)
+        shape = x.shape[1:] if shape is None else shape
+        require(x.shape[1:] == shape, name, f"of shape (N, {', '.join(map(str, shape))})", x.shape)
         yield x
     require(shape is not None, "to_onnx_int8.batches", "at least one batch of inputs", "none")
 
 
-def _calibrated(proto: Any, inputs: Iterator[Any], range_: Range, symmetric: bool) -> dict[str, Ends]:
+def _source(model: Any, first: np.ndarray) -> Any:
+    """The network in floating point as ONNX, without batch norm."""
+    if isinstance(model, str | os.PathLike):
+        return opened(model, "to_onnx_int8.model")
+    folded = fold_module(resting(model, "to_onnx_int8").float())
+    return translated(folded, example_of(folded, first, "to_onnx_int8.batches[0]"), "to_onnx_int8")
+
+
+def _calibrated(proto: Any, inputs: Iterable[np.ndarray], range_: Range, symmetric: bool) -> dict[str, Ends]:
     """Name -> ends of every activation, from all batches; only one batch is in memory."""
     import onnx
 
@@ -132,18 +143,31 @@ def _calibrated(proto: Any, inputs: Iterator[Any], range_: Range, symmetric: boo
     watched = type(proto).FromString(proto.SerializeToString())
     there = {end.name for end in watched.graph.output}
     watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(names - there))
+    source = proto.graph.input[0].name
     run = Session(watched.SerializeToString(), optimize=False)
     states: dict[str, Any] = {}
     for x in inputs:
-        for name, values in {proto.graph.input[0].name: x.numpy(), **run.all(x)}.items():
+        for name, values in {source: x, **run.all(x)}.items():
             if values.dtype.kind == "f":
                 state = states[name] if name in states else range_.start()
                 states[name] = range_.update(state, values.reshape(1, -1))
     found = {name: range_.finish(state, 8, symmetric) for name, state in states.items()}
     ends = {name: (float(low[0]), float(high[0])) for name, (low, high) in found.items()}
-    for node in proto.graph.node:  # what is activated next has the code of the result, which does the ReLU
+    return _adjusted(proto, ends)
+
+
+def _adjusted(proto: Any, ends: dict[str, Ends]) -> dict[str, Ends]:
+    """The same, but what an activation reads has the code of its result, and a softmax that of [0, 1].
+
+    So an operation before a ReLU clips at 0, and the ReLU can go; ONNX Runtime's integer softmax is exact
+    only for such a code. Its own ranges are adjusted alike.
+    """
+    ends = dict(ends)
+    for node in proto.graph.node:
         if node.op_type in ("Relu", "Clip") and _readers(proto, node.input[0]) == 1:
             ends[node.input[0]] = ends[node.output[0]]
+        elif node.op_type == "Softmax":
+            ends[node.output[0]] = (0.0, 1.0)
     return ends
 
 
@@ -160,24 +184,19 @@ def _nodes(proto: Any, skip: Sequence[str]) -> list[str]:
     """Names of the operations that use the weights of some layers."""
     weights = {p.name.rpartition(".")[0] for p in proto.graph.initializer if p.name.endswith(".weight")}
     for name in skip:
-        require(name in weights, "to_onnx_int8.skip", f"names of layers, of {', '.join(sorted(weights))}", name)
+        require(
+            name in weights, "to_onnx_int8.skip", f"names of layers, of {', '.join(sorted(weights))}", name
+        )
     named = {f"{name}.weight" for name in skip}
     return [node.name for node in proto.graph.node if named & set(node.input)]
 
 
-def _reader(tool: Any, x: Any) -> Any:
+def _reader(tool: Any, feed: dict[str, np.ndarray]) -> Any:
     """One batch for ONNX Runtime's own search of ranges, whose results are replaced by ours."""
+    left = [feed]
 
     class Reader(tool.CalibrationDataReader):
-        left = [{"input": x.numpy()}]
-
         def get_next(self) -> Any:
-            return self.left.pop() if self.left else None
+            return left.pop() if left else None
 
     return Reader()
-
-
-def _read(path: Path) -> Any:
-    import onnx
-
-    return onnx.load(path)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from optviz._knobs import require
 from optviz.deploy.packages import quiet
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["close", "example_of", "export", "one_line", "resting", "traced"]
+__all__ = ["close", "example_of", "export", "floats", "one_line", "resting", "traced"]
 
 CLOSE = 1e-5  # largest difference of outputs, as a share of the largest output where that is above 1
 
@@ -95,20 +97,31 @@ def example_of(model: nn.Module, example: Any, name: str) -> torch.Tensor:
     """
     import torch
 
-    from optviz.ledger._passes import as_input
-
-    x = as_input(model, example).cpu()
-    got = f"{x.dtype} of shape {tuple(x.shape)}"
-    require(x.is_floating_point() and x.ndim > 1 and x.numel() > 0, name, "a batch of inputs (N, …), floats", got)
-    require(bool(x.isfinite().all()), name, "finite", "NaN or infinity")
+    x = floats(example, name).to(next((p.dtype for p in model.parameters()), torch.float32))
     try:
         with torch.no_grad():
             y = model(x)
     except (RuntimeError, ValueError, TypeError) as error:
-        raise ValueError(f"{name} must be a batch that the network takes, got {got}: {one_line(error)}") from error
+        got = f"shape {tuple(x.shape)}: {one_line(error)}"
+        raise ValueError(f"{name} must be a batch that the network takes, got {got}") from error
     fits = isinstance(y, torch.Tensor) and y.ndim > 0 and len(y) == len(x)
     require(fits, name, "a batch for which the network gives one tensor with as many rows", type(y).__name__)
-    require(bool(y.isfinite().all()), name, "one for which the network's outputs are finite", "NaN or infinity")
+    require(bool(y.isfinite().all()), name, "one for which the outputs are finite", "NaN or infinity")
+    return x
+
+
+def floats(batch: Any, name: str) -> torch.Tensor:
+    """Inputs as a tensor on the CPU.
+
+    Raises:
+        ValueError: if it is no batch of finite floating-point numbers.
+    """
+    import torch
+
+    x = batch.detach().cpu() if isinstance(batch, torch.Tensor) else torch.from_numpy(np.array(batch))
+    fits = x.is_floating_point() and x.ndim > 1 and x.numel() > 0
+    require(fits, name, "a batch of inputs (N, …), floats", f"{x.dtype} of shape {tuple(x.shape)}")
+    require(bool(x.isfinite().all()), name, "finite", "NaN or infinity")
     return x
 
 
@@ -123,7 +136,9 @@ def close(model: nn.Module, run: Any, x: torch.Tensor, name: str) -> None:
     with torch.no_grad():
         for batch in (x, x[:1], torch.cat([x, x[:1]])):
             ours, theirs = model(batch), torch.as_tensor(run(batch))
-            require(ours.shape == theirs.shape, name, f"translated to shape {tuple(ours.shape)}", theirs.shape)
+            require(
+                ours.shape == theirs.shape, name, f"translated to shape {tuple(ours.shape)}", theirs.shape
+            )
             gap = float((ours - theirs).abs().max() / ours.abs().max().clamp(min=1))
             require(gap <= CLOSE, name, f"translated to outputs that are equal to {CLOSE:g}", gap)
 

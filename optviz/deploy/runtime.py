@@ -29,18 +29,19 @@ class Session:
         FileNotFoundError: if there is no file.
 
     Example:
-        >>> import tempfile, torch
-        >>> from optviz import deploy
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = deploy.to_onnx(torch.nn.Linear(4, 3), Path(folder) / "net.onnx", torch.zeros(2, 4))
-        ...     net = Session(path)
-        >>> net(np.zeros((5, 4))).shape, net(torch.zeros(5, 4)).shape
-        ((5, 3), torch.Size([5, 3]))
+        >>> from onnx import parser
+        >>> form = '<ir_version: 8, opset_import: ["": 18]> f (float[N, 4] x) => (float[N, 4] y) {y=Relu(x)}'
+        >>> file = parser.parse_model(form).SerializeToString()
+        >>> net = Session(file)
+        >>> net(np.full((5, 4), -1.0)).max(), net.shape
+        (np.float32(0.0), ('N', 4))
 
     Reference: ONNX Runtime, onnxruntime.ai/docs/api/python.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | bytes, threads: int = 1, *, optimize: bool = True) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] | bytes, threads: int = 1, *, optimize: bool = True
+    ) -> None:
         whole = isinstance(threads, int | np.integer) and not isinstance(threads, bool) and threads >= 1
         require(whole, "session.threads", "a whole number of at least 1", threads)
         (runtime,) = needed("session", "onnxruntime")
@@ -86,17 +87,19 @@ class Session:
         return dict(zip(self.outputs, found, strict=True))
 
     def __repr__(self) -> str:
-        return f"Session({', '.join(map(str, self.shape))} -> {', '.join(self.outputs)}, threads={self.threads})"
+        return (
+            f"Session({', '.join(map(str, self.shape))} -> {', '.join(self.outputs)}, threads={self.threads})"
+        )
 
 
-def session(path: str | os.PathLike[str], threads: int = 1) -> Session:
+def session(path: str | os.PathLike[str] | bytes, threads: int = 1) -> Session:
     """Load an ONNX file once, to run it many times.
 
     What comes back is a function of a batch, so ``ledger.latencies([model, session(path)], x)`` times it
     beside a module.
 
     Args:
-        path: an ONNX file with one input, from :func:`optviz.deploy.to_onnx` or another program.
+        path: an ONNX file with one input, from ``to_onnx`` or another program, or its bytes.
         threads: that ONNX Runtime may use.
 
     Returns:
@@ -108,23 +111,22 @@ def session(path: str | os.PathLike[str], threads: int = 1) -> Session:
         FileNotFoundError: if there is no file.
 
     Example:
-        >>> import tempfile, torch
-        >>> from optviz import deploy
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = deploy.to_onnx(torch.nn.Linear(4, 3), Path(folder) / "net.onnx", torch.zeros(2, 4))
-        ...     session(path)
-        Session(batch, 4 -> output, threads=1)
+        >>> from onnx import parser
+        >>> form = '<ir_version: 8, opset_import: ["": 18]> f (float[N, 4] x) => (float[N, 4] y) {y=Relu(x)}'
+        >>> file = parser.parse_model(form).SerializeToString()
+        >>> session(file)
+        Session(N, 4 -> y, threads=1)
 
     Reference: ONNX Runtime, onnxruntime.ai/docs/api/python.
     """
     return Session(path, threads)
 
 
-def run_onnx(path: str | os.PathLike[str], x: Any, threads: int = 1) -> Any:
+def run_onnx(path: str | os.PathLike[str] | bytes, x: Any, threads: int = 1) -> Any:
     """The outputs of an ONNX file on a batch, computed by ONNX Runtime.
 
     Args:
-        path: an ONNX file with one input.
+        path: an ONNX file with one input, or its bytes.
         x: (N, …) the batch, an array or a tensor.
         threads: that ONNX Runtime may use.
 
@@ -138,13 +140,11 @@ def run_onnx(path: str | os.PathLike[str], x: Any, threads: int = 1) -> Any:
         FileNotFoundError: if there is no file.
 
     Example:
-        >>> import tempfile, torch
-        >>> from optviz import deploy
-        >>> net = torch.nn.Linear(4, 3, bias=False)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = deploy.to_onnx(net, Path(folder) / "net.onnx", torch.zeros(2, 4))
-        ...     run_onnx(path, np.zeros((5, 4))).shape
-        (5, 3)
+        >>> from onnx import parser
+        >>> form = '<ir_version: 8, opset_import: ["": 18]> f (float[N, 4] x) => (float[N, 4] y) {y=Relu(x)}'
+        >>> file = parser.parse_model(form).SerializeToString()
+        >>> run_onnx(file, np.array([[-1.0, 0.0, 1.0, 2.0]])).tolist()
+        [[0.0, 0.0, 1.0, 2.0]]
 
     Reference: ONNX Runtime, onnxruntime.ai/docs/api/python.
     """

@@ -90,7 +90,9 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         return {name: torch.as_tensor(value) for name, value in read(path).items()}
     except ValueError as error:
-        raise ValueError(f"load.path must be a whole safetensors file, got {os.fspath(path)!r} ({error})") from error
+        raise ValueError(
+            f"load.path must be a whole safetensors file, got {os.fspath(path)!r} ({error})"
+        ) from error
 
 
 def _fits(own: dict[str, Any], found: dict[str, Any], path: str) -> None:
