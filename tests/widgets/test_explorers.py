@@ -95,7 +95,8 @@ LABS = {
     ),
     "ticket": Case(
         lambda: widgets.ticket_lab(rounds=3, steps=20, seeds=2),
-        "from optviz import ticket_lab; from optviz.optimizers import *; from optviz.prune import Global, Layer",
+        "from optviz import ticket_lab; from optviz.optimizers import *; "
+        "from optviz.prune import Global, Layer",
         slow=("data",),
     ),
     "toy-bowl": Case(lambda: toy_labs.bowl_lab(steps=20), TOYS, inert=("heavy",)),  # a switch for show

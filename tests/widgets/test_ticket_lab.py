@@ -90,6 +90,9 @@ def test_the_verdict_is_paired_and_careful():
     assert "not told apart from new first weights" in told
     assert "not shown here" in told
     assert lab.verdict(ticket_lab(**SMALL | {"seeds": 1}).result).startswith("One seed only")
+    lost = accuracy.copy()
+    lost[2, 0, 1] = np.nan
+    assert lab.verdict(replace(made, accuracy=lost)).startswith("A network diverged")
 
 
 def test_the_masks_in_the_picture_are_counted():

@@ -158,6 +158,8 @@ def in_words(result: Outcome) -> str:
         return result.note
     if result.state.seeds < 2:
         return WORDS["one"]
+    if not np.isfinite(result.accuracy[:, :, result.state.shown - 1, -1]).all():
+        return WORDS["diverged"]
     pairs, said = against(result), []
     for name, (pair, kind) in pairs.items():
         points = f"{abs(pair.mean):.1f} ± {pair.half_width:.1f} points"

@@ -47,6 +47,7 @@ TICKET_LAB = COMMON | {
     "matters": "Here the start matters, not the mask alone.",
     "unclear": "That its start matters is not shown here: add seeds, or look at another round.",
     "harms": "Here another start does better.",
+    "diverged": "A network diverged in this round: no verdict. Try a lower rate.",
     "one": "One seed only: no verdict; add seeds.",
     "sampling": "With {count} images each accuracy has a sampling error of about ± {error:.1f} points.",
 }
