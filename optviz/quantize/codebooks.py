@@ -168,22 +168,21 @@ class Codebooks:
 
     def __call__(self, params: Params) -> dict[str, Any]:
         """The parameters of the network with each weight at its shared value; others as they are."""
-        return {n: self._spread(n, p) if n in self.labels else p for n, p in params.items()}
+        return {n: self._spread(n) if n in self.labels else p for n, p in params.items()}
 
     def retrained(self, params: Params) -> Codebooks:
         """The same labels with the values that trained weights have: those of each value's first weight."""
         found = dict(self.centroids)
         for name, labels in self.labels.items():
-            values, flat = _plain(found[name]).copy(), _plain(labels).reshape(-1)
-            used, first = np.unique(flat, return_index=True)
-            values[used[used >= 0]] = _plain(params[name]).reshape(-1)[first[used >= 0]]
-            found[name] = _like(params[name], values)
+            values = np.append(_plain(found[name]), 0)  # the last is that of label −1
+            values[_plain(labels).reshape(-1)[::-1]] = _plain(params[name]).reshape(-1)[::-1]
+            found[name] = _like(params[name], values[:-1])
         return Codebooks(found, self.labels)
 
-    def _spread(self, name: str, p: Any) -> Any:
+    def _spread(self, name: str) -> Any:
         values, labels = self.centroids[name], self.labels[name]
-        one_more = namespace(values).concatenate([values, values.new_zeros(1) if _torch(p) else [0.0]])
-        return one_more[labels]  # label −1 is the last value, 0
+        zero = values.new_zeros(1) if _torch(values) else np.zeros(1, values.dtype)
+        return namespace(values).concatenate([values, zero])[labels]  # label −1 is the last value, 0
 
 
 def share(params: Params, bits: Any, init: Any = LINEAR, of: Of = None) -> Codebooks:
@@ -214,6 +213,8 @@ def share(params: Params, bits: Any, init: Any = LINEAR, of: Of = None) -> Codeb
     Reference: Han, Mao and Dally, Deep compression, 2015, arXiv:1510.00149, section 3 and equation 1.
     """
     names = chosen(params, of, rows=False)
+    if isinstance(bits, Mapping):
+        require(set(bits) <= set(names), "share.bits", f"for names among {names}", dict(bits))
     found = {n: _shared(n, params[n], _bits(bits, n), init) for n in names}
     return Codebooks({n: c for n, (c, _) in found.items()}, {n: labels for n, (_, labels) in found.items()})
 

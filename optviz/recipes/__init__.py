@@ -1,5 +1,7 @@
 """What trains in several phases, or many times over to choose between settings."""
 
+from optviz.recipes.archive import Parts, read_compressed, write_compressed
+from optviz.recipes.compression import Compression, deep_compression
 from optviz.recipes.criteria import OBD, Criterion, Magnitude, Movement, Random, Snip, Taylor, Wanda
 from optviz.recipes.pruning import one_shot, prune_iteratively, rounds_to
 from optviz.recipes.ramps import Ramp, gradual
@@ -11,12 +13,14 @@ from optviz.recipes.tuning import Span, Tuned, grid, random_search, successive_h
 
 __all__ = [
     "OBD",
+    "Compression",
     "Control",
     "Criterion",
     "Later",
     "Magnitude",
     "Movement",
     "NewStart",
+    "Parts",
     "Ramp",
     "Random",
     "RandomMask",
@@ -29,14 +33,17 @@ __all__ = [
     "Tuned",
     "Wanda",
     "budget",
+    "deep_compression",
     "gradual",
     "grid",
     "one_shot",
     "prune_iteratively",
     "random_search",
+    "read_compressed",
     "rounds_to",
     "sensitivity",
     "successive_halving",
     "tickets",
     "try_out",
+    "write_compressed",
 ]
