@@ -53,8 +53,8 @@ def extremes(blocks: Any) -> tuple[Any, Any]:
     low, high = np.full(len(x), np.inf), np.full(len(x), -np.inf)
     for rows, columns in pieces(x.shape):
         part = x[rows, columns]
-        low[rows] = np.minimum(low[rows], part.min(1))
-        high[rows] = np.maximum(high[rows], part.max(1))
+        np.minimum(low[rows], part.min(1), out=low[rows])
+        np.maximum(high[rows], part.max(1), out=high[rows])
     return low, high
 
 

@@ -166,24 +166,24 @@ def coded(x: Any, q: QParams, out: Any, *, back: bool) -> None:
     Raises:
         ValueError: if integers are asked for what is not finite.
     """
-    seen = grouped(x, q)
-    blocks, s, zero, low, high = as_blocks(seen, *parts(q, x))
-    target = out.reshape(blocks.shape)
-    room, shifted = np.empty(PIECE, x.dtype), bool(zero.any())
-    for rows, columns in pieces(blocks.shape):
-        part = blocks[rows, columns]
-        s_, zero_, low_, high_ = (v[rows] if len(v) > 1 else v for v in (s, zero, low, high))
-        require(back or finite(part), "quantize.x", "of finite numbers", x)
-        with np.errstate(over="ignore"):  # far outside the code, and clamped below
-            codes = np.divide(part, s_, out=room[: part.size].reshape(part.shape))
-        np.rint(codes, out=codes)
-        if shifted:
-            codes += zero_
-        np.clip(codes, low_, high_, out=codes)
-        if back:
-            codes -= zero_
-            codes *= s_
-        target[rows, columns] = codes
+    blocks, s, zero, *ends = as_blocks(grouped(x, q), *parts(q, x))
+    target, room = out.reshape(blocks.shape), np.empty(min(PIECE, x.size), x.dtype)
+    shifted, ends = bool(zero.any()), [v.item() if v.size == 1 else v for v in ends]
+    with np.errstate(over="ignore"):  # what is far outside the code is clamped
+        for rows, columns in pieces(blocks.shape):
+            part = blocks[rows, columns]
+            require(back or finite(part), "quantize.x", "of finite numbers", x)
+            low, high = (v if isinstance(v, float) else v[rows] for v in ends)
+            scale = s[rows] if len(s) > 1 else s
+            codes = np.divide(part, scale, out=room[: part.size].reshape(part.shape))
+            np.rint(codes, out=codes)
+            if shifted:
+                codes += zero[rows] if len(zero) > 1 else zero
+            codes.clip(low, high, out=codes)
+            if back:
+                codes -= zero[rows] if len(zero) > 1 else zero
+                codes *= scale
+            target[rows, columns] = codes
 
 
 def rounded(x: Any, q: QParams) -> Any:
