@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from optviz.quantize.choosing import choose_qparams
 from optviz.quantize.codebooks import Codebooks, DensityStart, LinearStart, RandomStart, kmeans, lloyd, share
+from optviz.quantize.correction import correct_bias
+from optviz.quantize.equalize import equalize, equalize_pair
+from optviz.quantize.fixed_point import fixed_point, rescale
 from optviz.quantize.granularity import Granularity, PerChannel, PerGroup, PerTensor
 from optviz.quantize.histograms import Histogram
 from optviz.quantize.huffman import code_lengths, codewords, decode, encode, entropy
+from optviz.quantize.integer_only import IntegerNetwork, integer_only
 from optviz.quantize.integers import code_dtype, dequantize, fake_quantize, fake_quantize_grad, quantize
 from optviz.quantize.levels import binarize, ternarize
 from optviz.quantize.methods import Dynamic, Recipe, Static, WeightOnly
@@ -30,6 +34,7 @@ __all__ = [
     "Entropy",
     "Granularity",
     "Histogram",
+    "IntegerNetwork",
     "LinearStart",
     "MinMax",
     "MovingAverage",
@@ -53,18 +58,24 @@ __all__ = [
     "code_dtype",
     "code_lengths",
     "codewords",
+    "correct_bias",
     "decode",
     "dequantize",
     "encode",
     "entropy",
+    "equalize",
+    "equalize_pair",
     "fake_quantize",
     "fake_quantize_grad",
+    "fixed_point",
     "from_range",
+    "integer_only",
     "kmeans",
     "lloyd",
     "pack4",
     "quantize",
     "quantize_model",
+    "rescale",
     "share",
     "ternarize",
     "unpack4",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from optviz._knobs import require
@@ -36,11 +37,12 @@ def quantize_model(model: nn.Module, recipe: Recipe, batches: Iterable[Any] | No
 
     Example:
         >>> import torch
+        >>> from torch import nn
         >>> from optviz.quantize import Static
-        >>> net = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)).eval()
+        >>> net = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)).eval()
         >>> small = quantize_model(net, Static(), [torch.randn(100, 64)])
-        >>> small[0].codes.dtype, bytes_of(net), bytes_of(small)  # 2,400 weights and 42 outputs
-        (torch.int8, 9768, 2746)
+        >>> small[0].codes.dtype, bytes_of(net), bytes_of(small)  # 2,368 weights, 42 biases and scales
+        (torch.int8, 9640, 2714)
 
     Reference: Nagel and others, 2021, arXiv:2106.08295, section 3.6 (the usual order of post-training steps).
     """
@@ -54,7 +56,7 @@ def quantize_model(model: nn.Module, recipe: Recipe, batches: Iterable[Any] | No
 
 
 def bytes_of(model: nn.Module) -> int:
-    """Bytes of a network's weights: integers packed at their bits, with scales and zero points; floats as such.
+    """Bytes of a network: integers packed at their bits, their scales and zero points, and the rest as it is.
 
     Args:
         model: quantized or not. A tensor that is used twice counts once.
@@ -108,7 +110,7 @@ def _unfolded(model: Any) -> Any:
     for name, part in model.named_modules():
         if isinstance(part, nn.Sequential):
             inside = list(part.named_children())
-            for (_, first), (at, second) in zip(inside, inside[1:], strict=False):
+            for (_, first), (at, second) in pairwise(inside):
                 if isinstance(first, layers) and isinstance(second, norms):
                     yield f"{name}.{at}".lstrip("."), second
 
