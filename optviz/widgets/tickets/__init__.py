@@ -52,7 +52,7 @@ def ticket_lab(**shared: Any) -> Explorer:
         state,
         compute,
         draw,
-        panels={"accuracy": Panel(), "early": Panel(), "masks": Panel(kind=Tiles)},
+        panels={"accuracy": Panel(), "early": Panel(), "masks": Panel(404, 226, kind=Tiles)},
         words=WORDS,
         code=as_code,
         verdict=in_words,

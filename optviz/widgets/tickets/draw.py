@@ -23,7 +23,7 @@ __all__ = ["as_code", "as_table", "draw", "in_words", "status"]
 
 NAMES = (*TRAINED, "dense")
 DENSE = 6  # its color, a dark gray: it is what the others are held against
-MOST_TICKS, MOST_GHOSTS = 7, 6
+MOST_TICKS, MOST_GHOSTS = 5, 6
 
 
 def draw(result: Outcome, pinned: tuple[Outcome, ...]) -> dict[str, Picture]:

@@ -20,7 +20,7 @@ NETWORKS: dict[str, Any] = {
     "128 hidden units": (128,),
     "64 and 64 hidden units": (64, 64),
 }
-SCOPES: dict[str, Any] = {"each layer alike": Layer(), "all layers together": Global()}
+SCOPES: dict[str, Any] = {"each layer": Layer(), "all layers": Global()}
 OPTIMIZERS: dict[str, Any] = {"SGD, momentum 0.9": SGD(momentum=0.9), "SGD": SGD(), "Adam": Adam()}
 MOST_ROUNDS = 40
 RATES = {SGD(momentum=0.9): 0.05, SGD(): 0.5, Adam(): 0.005}  # where the rate goes when the rule changes
@@ -54,7 +54,7 @@ class LabState:
 
     data: str = choice(default="digits 8×8", options={name: name for name in DATA}, label="data")
     network: Any = choice(default=(64,), options=NETWORKS, label="network", others=True)
-    scope: Any = choice(default=Layer(), options=SCOPES, label="smallest weights of")
+    scope: Any = choice(default=Layer(), options=SCOPES, label="smallest of")
     share: float = knob(
         default=0.4, low=0.1, high=0.8, hard=(0.01, 0.99), unit="of what is left", label="removed a round"
     )
