@@ -78,7 +78,7 @@ def equalize(model: nn.Module, *, sweeps: int = 20) -> nn.Module:
         >>> bool(torch.allclose(same[0].weight.abs().amax(1), same[2].weight.abs().amax(0)))
         True
 
-    Reference: Nagel and others, 2019, arXiv:1906.04721, section 4.1; the order: arXiv:2106.08295, section 3.2.
+    Reference: Nagel and others, 2019, arXiv:1906.04721, section 4.1; and 2021, arXiv:2106.08295, section 3.2.
     """
     import copy
 
@@ -101,34 +101,40 @@ def pairs(model: Any) -> list[tuple[Any, Any]]:
     """Layers that follow one another with nothing between that a positive factor doesn't go through."""
     from torch import nn
 
-    found = []
     through = nn.ReLU | nn.LeakyReLU | nn.Identity | nn.Dropout | nn.Dropout2d | nn.Flatten
     through = through | nn.MaxPool1d | nn.MaxPool2d | nn.AvgPool1d | nn.AvgPool2d | nn.AdaptiveAvgPool2d
-    counts = used(model)
+    found, counts = [], places(model)
     for part in model.modules():
-        last = None
+        last, flat = None, False
         for layer in part if isinstance(part, nn.Sequential) else ():
-            if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d) and counts[layer] == 1:
-                if last is not None and joined(last, layer):
+            if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d) and counts[id(layer.weight)] == 1:
+                if last is not None and joined(last, layer, flat):
                     found.append((last, layer))
-                last = layer
+                last, flat = layer, False
             elif not isinstance(layer, through):
                 last = None
+            flat = flat or (isinstance(layer, nn.Flatten) and layer.start_dim == 1)
     return found
 
 
-def used(model: Any) -> dict[Any, int]:
-    """In how many places a module stands: one that stands in two cannot be changed for one neighbor."""
-    found: dict[Any, int] = {}
+def places(model: Any) -> dict[int, int]:
+    """In how many places each weight stands: one that stands in two can't be changed for one neighbor."""
+    found: dict[int, int] = {}
     for _, part in model.named_modules(remove_duplicate=False):
-        found[part] = found.get(part, 0) + 1
+        weight = part._parameters.get("weight")
+        found[id(weight)] = found.get(id(weight), 0) + 1
     return found
 
 
-def joined(first: Any, second: Any) -> bool:
-    """Whether the columns of the second layer are the units of the first, each once or as a block of pixels."""
-    grouped = getattr(second, "groups", 1) > 1
-    return not grouped and second.weight.shape[1] % first.weight.shape[0] == 0
+def joined(first: Any, second: Any, flat: bool) -> bool:
+    """Whether the second layer's columns are the first one's units: each once, or flattened as its pixels."""
+    units, columns = first.weight.shape[0], second.weight.shape[1]
+    if getattr(second, "groups", 1) > 1:
+        return False
+    images = [layer.weight.ndim > 2 for layer in (first, second)]
+    if images == [True, False]:
+        return flat and columns % units == 0
+    return images[0] == images[1] and columns == units
 
 
 def equalize_layers(first: Any, second: Any) -> None:

@@ -3,6 +3,7 @@
 from optviz.recipes.archive import Parts, read_compressed, write_compressed
 from optviz.recipes.compression import Compression, deep_compression
 from optviz.recipes.criteria import OBD, Criterion, Magnitude, Movement, Random, Snip, Taylor, Wanda
+from optviz.recipes.mixed_bits import BitScan, MixedBits, bit_scan, mixed_bits, rounded
 from optviz.recipes.pruning import one_shot, prune_iteratively, rounds_to
 from optviz.recipes.ramps import Ramp, gradual
 from optviz.recipes.rounds import Later, Round
@@ -13,11 +14,13 @@ from optviz.recipes.tuning import Span, Tuned, grid, random_search, successive_h
 
 __all__ = [
     "OBD",
+    "BitScan",
     "Compression",
     "Control",
     "Criterion",
     "Later",
     "Magnitude",
+    "MixedBits",
     "Movement",
     "NewStart",
     "Parts",
@@ -32,14 +35,17 @@ __all__ = [
     "Trial",
     "Tuned",
     "Wanda",
+    "bit_scan",
     "budget",
     "deep_compression",
     "gradual",
     "grid",
+    "mixed_bits",
     "one_shot",
     "prune_iteratively",
     "random_search",
     "read_compressed",
+    "rounded",
     "rounds_to",
     "sensitivity",
     "successive_halving",

@@ -12,7 +12,7 @@ __all__ = ["engine", "run"]
 
 
 def engine(model: nn.Sequential, x: torch.Tensor) -> bytes:
-    """An ONNX file, QLinearMatMul/QLinearConv and MaxPool on uint8, calibrated on one batch by its extremes."""
+    """An ONNX file of QLinearConv and MaxPool on uint8, calibrated on one batch by its extremes."""
     from onnx import TensorProto, helper, numpy_helper
 
     nodes: list[Any] = []
