@@ -174,7 +174,8 @@ class Codebooks:
         """The same labels with the values that trained weights have: those of each value's first weight."""
         found = dict(self.centroids)
         for name, labels in self.labels.items():
-            values = np.append(_plain(found[name]), 0)  # the last is that of label −1
+            values = _plain(found[name])
+            values = np.append(values, values.dtype.type(0))  # the last is that of label −1
             values[_plain(labels).reshape(-1)[::-1]] = _plain(params[name]).reshape(-1)[::-1]
             found[name] = _like(params[name], values[:-1])
         return Codebooks(found, self.labels)

@@ -118,9 +118,9 @@ class Summed:
         clusters, out = _clusters(self, name, g), _zeros(g)
         values = g.reshape(-1)[clusters.at]
         if namespace(g) is np:
-            sums = np.bincount(clusters.cell, values, clusters.count).astype(g.dtype)
+            sums = np.bincount(clusters.cell, values, clusters.cells).astype(g.dtype)
         else:
-            sums = g.new_zeros(clusters.count).index_add_(0, clusters.cell, values)
+            sums = g.new_zeros(clusters.cells).index_add_(0, clusters.cell, values)
         out.reshape(-1)[clusters.at] = sums[clusters.cell]
         return out
 
@@ -131,7 +131,7 @@ class _Clusters(NamedTuple):
     at: Any
     source: Any
     cell: Any
-    count: int
+    cells: int
 
 
 def _clusters(map: Shared | Summed, name: str, p: Any) -> _Clusters:
@@ -148,8 +148,8 @@ def _clusters(map: Shared | Summed, name: str, p: Any) -> _Clusters:
         require(labels.shape in allowed, rule, f"of shape {allowed[0]}", labels.shape)
         found = _found(labels, labels.shape == allowed[0], tuple(p.shape))
         xp = namespace(p)
-        arrays = (v if xp is np else xp.as_tensor(v, device=p.device) for v in found)
-        map._ready[key] = _Clusters(*arrays, int(found[2].max(initial=-1)) + 1)
+        at, source, cell = (v if xp is np else xp.as_tensor(v, device=p.device) for v in found)
+        map._ready[key] = _Clusters(at, source, cell, int(found[2].max(initial=-1)) + 1)
     return map._ready[key]
 
 

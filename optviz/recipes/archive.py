@@ -297,7 +297,7 @@ def _coded(book: np.ndarray, gaps: np.ndarray, values: np.ndarray) -> _Coded:
         for stream in (values, gaps)
     ]
     words = [quantize.encode(stream, n) for stream, n in zip((values, gaps), lengths, strict=True)]
-    return _Coded(book, lengths[0].tobytes(), lengths[1].tobytes(), *words, len(values))
+    return _Coded(book, lengths[0].tobytes(), lengths[1].tobytes(), words[0], words[1], len(values))
 
 
 def _network(data: bytes) -> dict[str, Any]:
