@@ -49,10 +49,11 @@ def needed(function: str, *names: str) -> list[Any]:
     found = []
     with quiet():
         for name in names:
+            package = name.partition(".")[0]
             try:
+                import_module(package)
                 found.append(import_module(name))
             except ImportError as error:
-                package = name.partition(".")[0]
                 advice = "install it with: pip install 'optviz[onnx]'"
                 raise ImportError(f"{function} needs {package} ({error}); {advice}", name=package) from error
     return found
