@@ -16,8 +16,10 @@ class Granularity(Protocol):
     """Which numbers share a scale. A block is a set of numbers that do.
 
     Example:
-        >>> isinstance(PerTensor().shape((3, 4)), tuple)
-        True
+        >>> [per.shape((4, 6)) for per in (PerTensor(), PerChannel(0), PerGroup(3))]
+        [(), (4, 1), (4, 2, 1)]
+
+    Reference: Nagel and others, 2021, arXiv:2106.08295, section 2.4 (quantization granularity).
     """
 
     def shape(self, shape: Shape, rows: bool = False) -> Shape:

@@ -39,14 +39,14 @@ def quantize(x: Any, q: QParams) -> Any:
     Reference: Jacob and others, 2018, arXiv:1712.05877, equation 12.
     """
     x, kind = numbers(x, "quantize.x"), code_dtype(q)
-    if on_host(x):
+    if _on_host(x):
         codes = np.empty(tuple(x.shape), kind)
-        coded(as_numpy(x), q, codes, back=False)
+        _coded(as_numpy(x), q, codes, back=False)
         return codes if namespace(x) is np else namespace(x).from_numpy(codes)
     xp = namespace(x)
     require(bool(xp.isfinite(x).all()), "quantize.x", "of finite numbers", x)
-    s, zero, low, high = parts(q, x)
-    codes = xp.clip(xp.round(grouped(x, q) / s) + zero, low, high)
+    s, zero, low, high = _parts(q, x)
+    codes = xp.clip(xp.round(_grouped(x, q) / s) + zero, low, high)
     return codes.to(getattr(xp, kind)).reshape(x.shape)
 
 
@@ -76,8 +76,8 @@ def dequantize(xq: Any, q: QParams) -> Any:
         raise TypeError(f"dequantize.xq must be of integers, got {xq.dtype}")
     kind = str(getattr(q.scale, "dtype", "float64")).removeprefix("torch.")
     wide = np.asarray(xq).astype(kind) if xp is np else xq.to(getattr(xp, kind))
-    s, zero, _, _ = parts(q, wide)
-    return (s * (grouped(wide, q) - zero)).reshape(wide.shape)
+    s, zero, _, _ = _parts(q, wide)
+    return (s * (_grouped(wide, q) - zero)).reshape(wide.shape)
 
 
 def fake_quantize(x: Any, q: QParams) -> Any:
@@ -107,10 +107,10 @@ def fake_quantize(x: Any, q: QParams) -> Any:
     """
     if namespace(x) is not np:
         wide = x if x.element_size() >= 4 else x.float()
-        return straight_through().apply(wide, q).to(x.dtype)
+        return _straight_through().apply(wide, q).to(x.dtype)
     wide = numbers(x, "fake_quantize.x")
     back = np.empty(wide.shape, wide.dtype)
-    coded(wide, q, back, back=True)
+    _coded(wide, q, back, back=True)
     return back.astype(np.result_type(x, np.float16), copy=False)
 
 
@@ -131,8 +131,8 @@ def fake_quantize_grad(dy: Any, x: Any, q: QParams) -> Any:
     Reference: Bengio, Léonard and Courville, 2013, arXiv:1308.3432, section 4.
     """
     xp = namespace(x)
-    s, zero, low, high = parts(q, x)
-    codes = xp.round(grouped(x, q) / s) + zero
+    s, zero, low, high = _parts(q, x)
+    codes = xp.round(_grouped(x, q) / s) + zero
     return dy * ((codes >= low) & (codes <= high)).reshape(x.shape)
 
 
@@ -155,18 +155,18 @@ def code_dtype(q: QParams) -> str:
     return "int32"
 
 
-def on_host(x: Any) -> bool:
+def _on_host(x: Any) -> bool:
     """Whether NumPy can read it where it is."""
     return namespace(x) is np or x.device.type == "cpu"
 
 
-def coded(x: Any, q: QParams, out: Any, *, back: bool) -> None:
+def _coded(x: Any, q: QParams, out: Any, *, back: bool) -> None:
     """Write the integers of ``x``, or the numbers that they stand for, into ``out``, a piece at a time.
 
     Raises:
         ValueError: if integers are asked for what is not finite.
     """
-    blocks, s, zero, *ends = as_blocks(grouped(x, q), *parts(q, x))
+    blocks, s, zero, *ends = as_blocks(_grouped(x, q), *_parts(q, x))
     target, room = out.reshape(blocks.shape), np.empty(min(PIECE, x.size), x.dtype)
     shifted, ends = bool(zero.any()), [v.item() if v.size == 1 else v for v in ends]
     with np.errstate(over="ignore"):  # what is far outside the code is clamped
@@ -186,15 +186,15 @@ def coded(x: Any, q: QParams, out: Any, *, back: bool) -> None:
             target[rows, columns] = codes
 
 
-def rounded(x: Any, q: QParams) -> Any:
+def _rounded(x: Any, q: QParams) -> Any:
     """s · (clamp(round(x / s) + Z, low, high) − Z) in the precision of ``x``."""
     xp = namespace(x)
-    s, zero, low, high = parts(q, x)
-    codes = xp.clip(xp.round(grouped(x, q) / s) + zero, low, high)
+    s, zero, low, high = _parts(q, x)
+    codes = xp.clip(xp.round(_grouped(x, q) / s) + zero, low, high)
     return (s * (codes - zero)).reshape(x.shape)
 
 
-def grouped(x: Any, q: QParams) -> Any:
+def _grouped(x: Any, q: QParams) -> Any:
     """``x`` as its scales see it: (…, N / size, size) where they belong to groups.
 
     Raises:
@@ -210,7 +210,7 @@ def grouped(x: Any, q: QParams) -> Any:
     return x
 
 
-def parts(q: QParams, like: Any) -> tuple[Any, Any, Any, Any]:
+def _parts(q: QParams, like: Any) -> tuple[Any, Any, Any, Any]:
     """Scale, zero point and ends in the kind, precision and place of ``like``."""
     xp, values = namespace(like), (q.scale, q.zero_point, q.low, q.high)
     if xp is np:
@@ -219,7 +219,7 @@ def parts(q: QParams, like: Any) -> tuple[Any, Any, Any, Any]:
 
 
 @cache
-def straight_through() -> Any:
+def _straight_through() -> Any:
     """The operation for autograd, made when torch is first needed."""
     import torch
 
@@ -228,7 +228,7 @@ def straight_through() -> Any:
 
         @staticmethod
         def forward(x: Any, q: QParams) -> Any:
-            return rounded(x, q)
+            return _rounded(x, q)
 
         @staticmethod
         def setup_context(ctx: Any, inputs: Any, output: Any) -> None:

@@ -31,6 +31,8 @@ class QParams:
     Example:
         >>> QParams(0.5, 3, 0, 15).levels
         16
+
+    Reference: Jacob and others, 2018, arXiv:1712.05877, section 2.1.
     """
 
     scale: Any

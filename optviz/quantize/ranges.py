@@ -31,6 +31,8 @@ class Range(Protocol):
         >>> low, high = MinMax()(np.array([1.0, -2.0, 3.0]))
         >>> low, high
         (-2.0, 3.0)
+
+    Reference: Nagel and others, 2021, arXiv:2106.08295, section 3.1 (range setting).
     """
 
     def start(self) -> Any:
@@ -72,11 +74,11 @@ class MinMax:
 
     def finish(self, state: Ends | None, bits: Any = 8, symmetric: bool = False) -> Ends:
         """The extremes."""
-        return seen(state)
+        return _seen(state)
 
     def __call__(self, x: Any, bits: Any = 8, symmetric: bool = False) -> tuple[float, float]:
         """(min, max)."""
-        return whole(self, x, bits, symmetric)
+        return _whole(self, x, bits, symmetric)
 
 
 EXTREMES = MinMax()
@@ -115,11 +117,11 @@ class MovingAverage:
 
     def finish(self, state: Ends | None, bits: Any = 8, symmetric: bool = False) -> Ends:
         """The averages."""
-        return seen(state)
+        return _seen(state)
 
     def __call__(self, x: Any, bits: Any = 8, symmetric: bool = False) -> tuple[float, float]:
         """(min, max), since one array is one batch."""
-        return whole(self, x, bits, symmetric)
+        return _whole(self, x, bits, symmetric)
 
 
 @config
@@ -161,7 +163,7 @@ class Percentile:
 
     def __call__(self, x: Any, bits: Any = 8, symmetric: bool = False) -> tuple[float, float]:
         """The two quantiles of all numbers."""
-        return whole(self, x, bits, symmetric)
+        return _whole(self, x, bits, symmetric)
 
 
 @config
@@ -201,15 +203,15 @@ class MSE:
         bits = np.broadcast_to(bits, state.low.shape)
         low, high = np.minimum(state.low, 0), np.maximum(state.high, 0)
         shares = np.arange(self.tries, 0, -1)[:, None] / self.tries
-        best = least(x, weight, bits, symmetric, low * shares, high * shares)
+        best = _least(x, weight, bits, symmetric, low * shares, high * shares)
         if symmetric:
             return best
-        best = least(x, weight, bits, symmetric, best[0], np.append(high * shares, best[1][None], 0))
-        return least(x, weight, bits, symmetric, np.append(low * shares, best[0][None], 0), best[1])
+        best = _least(x, weight, bits, symmetric, best[0], np.append(high * shares, best[1][None], 0))
+        return _least(x, weight, bits, symmetric, np.append(low * shares, best[0][None], 0), best[1])
 
     def __call__(self, x: Any, bits: Any = 8, symmetric: bool = False) -> tuple[float, float]:
         """The best ends for all numbers."""
-        return whole(self, x, bits, symmetric)
+        return _whole(self, x, bits, symmetric)
 
 
 @config
@@ -251,16 +253,16 @@ class Entropy:
         state = state.spread()
         one_sided = (state.low >= 0) | (state.high <= 0)
         levels = 2 ** (np.broadcast_to(bits, one_sided.shape) - (1 if symmetric else ~one_sided))
-        kept = [entropy_cut(c, int(n)) for c, n in zip(state.counts, levels, strict=True)]
+        kept = [_entropy_cut(c, int(n)) for c, n in zip(state.counts, levels, strict=True)]
         top = np.asarray(kept) * state.width
         return np.maximum(state.low, -top), np.minimum(state.high, top)
 
     def __call__(self, x: Any, bits: Any = 8, symmetric: bool = False) -> tuple[float, float]:
         """The ends for all numbers."""
-        return whole(self, x, bits, symmetric)
+        return _whole(self, x, bits, symmetric)
 
 
-def seen(state: Ends | None) -> Ends:
+def _seen(state: Ends | None) -> Ends:
     """The state, if there is one.
 
     Raises:
@@ -270,14 +272,14 @@ def seen(state: Ends | None) -> Ends:
     return state  # type: ignore[return-value]
 
 
-def whole(range_: Range, x: Any, bits: Any, symmetric: bool) -> tuple[float, float]:
+def _whole(range_: Range, x: Any, bits: Any, symmetric: bool) -> tuple[float, float]:
     """The ends for all numbers of one array."""
     x = numbers(x, f"{type(range_).__name__}.x")
     low, high = range_.finish(range_.update(range_.start(), x.reshape(1, -1)), bits, symmetric)
     return float(low[0]), float(high[0])
 
 
-def least(x: Any, weight: Any, bits: Any, symmetric: bool, low: Any, high: Any) -> Ends:
+def _least(x: Any, weight: Any, bits: Any, symmetric: bool, low: Any, high: Any) -> Ends:
     """Of some ranges (tries, blocks), the one with the smallest Σ weight · (x − x̂)², for each block."""
     low, high = np.broadcast_arrays(low, high)
     errors, many = [], max((1 << 16) // x.size, 1)
@@ -289,32 +291,32 @@ def least(x: Any, weight: Any, bits: Any, symmetric: bool, low: Any, high: Any) 
     return low[best], high[best]
 
 
-def entropy_cut(counts: Any, levels: int) -> int:
+def _entropy_cut(counts: Any, levels: int) -> int:
     """How many bins of |x| to keep: the last i from ``levels`` on with the smallest divergence of P and Q."""
     bins, total = len(counts), counts.sum()
     if levels >= bins or total == counts[0]:
         return bins
     below, filled = np.append(0.0, np.cumsum(counts)), np.append(0, np.cumsum(counts > 0))
-    information = np.append(0.0, np.cumsum(xlogx(counts)))
+    information = np.append(0.0, np.cumsum(_xlogx(counts)))
     found = []
     for k in range(levels, bins + 1, 128):  # some at a time, to stay in the cache
-        edges = level_edges(levels, bins)[k - levels : k - levels + 128]
+        edges = _level_edges(levels, bins)[k - levels : k - levels + 128]
         kept = edges[:, -1]
         mass, cells = np.diff(below[edges], axis=1), np.diff(filled[edges], axis=1)
         rest, last = total - below[kept], counts[kept - 1]
         cells[:, -1] += (last == 0) & (rest > 0)
         log_q = np.log(np.maximum(mass, 0.5) / np.maximum(cells, 1))
-        gap = information[kept - 1] + xlogx(last + rest) - (mass * log_q).sum(1) - rest * log_q[:, -1]
+        gap = information[kept - 1] + _xlogx(last + rest) - (mass * log_q).sum(1) - rest * log_q[:, -1]
         found.append(gap / total + np.log(np.maximum(below[kept], 1) / total))
     return bins - int(np.concatenate(found)[::-1].argmin())
 
 
 @lru_cache(maxsize=8)
-def level_edges(levels: int, bins: int) -> Any:
+def _level_edges(levels: int, bins: int) -> Any:
     """For i = ``levels`` … ``bins`` bins: where each level begins and the last ends, (i's, levels + 1)."""
     return -(-np.arange(levels + 1) * np.arange(levels, bins + 1)[:, None] // levels)
 
 
-def xlogx(x: Any) -> Any:
+def _xlogx(x: Any) -> Any:
     """x · log x, and 0 at 0."""
     return x * np.log(np.maximum(x, 1))

@@ -24,7 +24,7 @@ from optviz.quantize import (
     fake_quantize,
     from_range,
 )
-from optviz.quantize.ranges import entropy_cut
+from optviz.quantize.ranges import _entropy_cut
 from tests.quantize.oracles import tensors
 
 ALL = [MinMax(), MovingAverage(), Percentile(), MSE(), Entropy()]
@@ -151,11 +151,11 @@ def test_entropy_equals_the_plain_loop(levels: int, seed: int) -> None:
     counts = np.histogram(abs(random.standard_t(2, 400)), 64, (0, tail / 4))[0].astype(float)
     counts[-1] += 1
     found = {kept: kullback_leibler(counts, kept, levels) for kept in range(levels, 65)}
-    best = entropy_cut(counts, levels)
+    best = _entropy_cut(counts, levels)
     assert found[best] == pytest.approx(min(found.values()), abs=1e-12)
 
 
-def test_entropy_cuts_tails_of_activations_but_not_a_uniform_range() -> None:
+def test__entropy_cuts_tails_of_activations_but_not_a_uniform_range() -> None:
     x = abs(heavy())
     low, high = Entropy()(x)
     assert low == x.min()
