@@ -19,7 +19,7 @@ class Granularity(Protocol):
         >>> [per.shape((4, 6)) for per in (PerTensor(), PerChannel(0), PerGroup(3))]
         [(), (4, 1), (4, 2, 1)]
 
-    Reference: Nagel and others, 2021, arXiv:2106.08295, section 2.4 (quantization granularity).
+    Reference: Nagel and others, 2021, arXiv:2106.08295, section 2.2 (quantization granularity).
     """
 
     def shape(self, shape: Shape, rows: bool = False) -> Shape:
@@ -67,7 +67,7 @@ class PerChannel:
         >>> PerChannel(1).shape((16, 6, 5, 5))
         (1, 6, 1, 1)
 
-    Reference: Krishnamoorthi, 2018, arXiv:1806.08342, section 3.1.
+    Reference: Krishnamoorthi, 2018, arXiv:1806.08342 (per-channel quantization of weights).
     """
 
     axis: int = knob(0, 0, 3, hard=(-8, 8))
@@ -105,7 +105,7 @@ class PerGroup:
         >>> PerGroup(64).shape((300, 768))
         (300, 12, 1)
 
-    Reference: Shen and others, Q-BERT, AAAI 2020, arXiv:1909.05840, section 3.2 (group-wise quantization).
+    Reference: Shen and others, Q-BERT, AAAI 2020, arXiv:1909.05840 (group-wise quantization).
     """
 
     size: int = knob(32, 2, 256, hard=(1, 2**31), required=True)

@@ -40,7 +40,7 @@ class Histogram:
         >>> float(seen.counts.sum()), seen.counts.shape
         (21.0, (1, 16))
 
-    Reference: Migacz, 8-bit inference with TensorRT, GPU Technology Conference, 2017 (calibration).
+    Reference: Migacz, 8-bit inference with TensorRT, GPU Technology Conference, 2017, session S7310.
     """
 
     bins: int

@@ -128,7 +128,7 @@ def fake_quantize_grad(dy: Any, x: Any, q: QParams) -> Any:
         >>> fake_quantize_grad(np.ones(3), np.array([-1.2, 0.3, 2.8]), QParams(0.5, 2, 0, 7)).tolist()
         [1.0, 1.0, 0.0]
 
-    Reference: Bengio, Léonard and Courville, 2013, arXiv:1308.3432, section 4.
+    Reference: Bengio, Léonard and Courville, 2013, arXiv:1308.3432.
     """
     xp = namespace(x)
     s, zero, low, high = _parts(q, x)
@@ -215,7 +215,7 @@ def _parts(q: QParams, like: Any) -> tuple[Any, Any, Any, Any]:
     xp, values = namespace(like), (q.scale, q.zero_point, q.low, q.high)
     if xp is np:
         return tuple(np.asarray(as_numpy(v), dtype=like.dtype) for v in values)  # type: ignore[return-value]
-    return tuple(xp.as_tensor(v, dtype=like.dtype, device=like.device) for v in values)  # type: ignore[return-value]
+    return tuple(xp.as_tensor(v, dtype=like.dtype, device=like.device) for v in values)
 
 
 @cache

@@ -67,7 +67,7 @@ def ternarize(
         >>> t.tolist(), float(alpha)
         ([0, -1, 0, 1], 1.75)
 
-    Reference: Li, Zhang and Liu, Ternary weight networks, 2016, arXiv:1605.04711, section 2.2.
+    Reference: Li, Zhang and Liu, Ternary weight networks, 2016, arXiv:1605.04711.
     """
     x = _finite(x, "ternarize.x")
     require(bool(threshold >= 0), "ternarize.threshold", "at least 0", threshold)

@@ -139,7 +139,7 @@ class Percentile:
         >>> Percentile(0.5)(np.array([4.0, 0.0, 3.0, 1.0, 2.0]))
         (1.0, 3.0)
 
-    Reference: McKinstry and others, 2018, arXiv:1809.04191, section 3.1 (percentiles of activations).
+    Reference: Wu and others, 2020, arXiv:2004.09602, section 3.3 (calibration).
     """
 
     share: float = knob(0.999, 0.9, 1.0, hard=(0.01, 1.0))
@@ -183,7 +183,7 @@ class MSE:
         >>> high < 3
         True
 
-    Reference: Nagel and others, 2021, arXiv:2106.08295, section 2.3.1 (mean squared error).
+    Reference: Nagel and others, 2021, arXiv:2106.08295, section 3.1 (mean squared error).
     """
 
     tries: int = knob(80, 20, 200, hard=(2, 10_000))
@@ -234,7 +234,7 @@ class Entropy:
         True
 
     Reference:
-        Migacz, 8-bit inference with TensorRT, GPU Technology Conference, 2017, slides 15–20; described in
+        Migacz, 8-bit inference with TensorRT, GPU Technology Conference, 2017, session S7310; described in
         Wu and others, 2020, arXiv:2004.09602, section 3.3.
     """
 

@@ -272,3 +272,15 @@ def test_refusals() -> None:
         dequantize(torch.ones(3), q)
     with pytest.raises(TypeError, match=r"quantize\.x must be of real numbers"):
         quantize(np.array(["a"]), q)
+
+
+@pytest.mark.parametrize("per", PERS.values(), ids=PERS)
+def test_what_comes_in_is_left_alone(per: Any) -> None:
+    x = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
+    t, before = torch.tensor(x), x.copy()
+    x.flags.writeable = False  # writing to it would raise
+    for each in (x, t):
+        q = choose_qparams(each, 4, per)
+        dequantize(quantize(each, q), q)
+        fake_quantize_grad(fake_quantize(each, q), each, q)
+    assert torch.equal(t, torch.from_numpy(before))
