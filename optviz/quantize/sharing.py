@@ -15,6 +15,7 @@ from optviz._rows import namespace
 __all__ = ["Shared", "Summed"]
 
 Params = Mapping[str, Any]
+Labels = Params | Sequence[Params]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -25,13 +26,14 @@ class Shared:
     All weights of a cluster get the same update of rules that work weight by weight, such as SGD and Adam.
 
     Args:
-        labels: name → whole numbers (*shape), or (K, *shape) with clusters of its own for each row; weights
-            of one label are one cluster, those with label −1 are 0.
+        labels: name → whole numbers (*shape), as ``share(…).labels``, for one network or all rows of a
+            training; or K of these, one a row. Weights of one label are a cluster, those with −1 are 0.
         rows: the rows of the training whose weights will come, None for all in their order.
 
     Raises:
-        TypeError: if labels are no mapping name → array of whole numbers.
-        ValueError: if there are none; on a call, if they are another model's or have another shape.
+        TypeError: if labels are no mapping name → array of whole numbers, nor several.
+        ValueError: if there are none, or rows differ in names or shapes; on a call, if they are another
+            model's or have another shape.
 
     Example:
         >>> view = Shared({"w": np.array([[0, 1, 0, -1]])})
@@ -41,7 +43,7 @@ class Shared:
     Reference: Han, Mao and Dally, Deep compression, 2015, arXiv:1510.00149, section 3.1.
     """
 
-    labels: Params
+    labels: Labels
     rows: tuple[int, ...] | None = None
     _ready: dict[Any, Any] = field(default_factory=dict, init=False)
 
@@ -50,7 +52,7 @@ class Shared:
 
     def __call__(self, params: Params, lr: Any = None) -> dict[str, Any]:
         _known(self, params)
-        return {n: self._shared(n, p) if n in self.labels else p for n, p in params.items()}
+        return {n: self._shared(n, p) if n in _first(self) else p for n, p in params.items()}
 
     def __repr__(self) -> str:
         return _told(self)
@@ -81,8 +83,7 @@ class Summed:
         labels, rows: as for :class:`Shared`; weights with label −1 get 0.
 
     Raises:
-        TypeError: if labels are no mapping name → array of whole numbers.
-        ValueError: if there are none; on a call, if they are another model's or have another shape.
+        TypeError, ValueError: as :class:`Shared`.
 
     Example:
         >>> grads = Summed({"w": np.array([[0, 1, 0, -1]])})
@@ -92,7 +93,7 @@ class Summed:
     Reference: Han, Mao and Dally, Deep compression, 2015, arXiv:1510.00149, section 3.3 and equation 3.
     """
 
-    labels: Params
+    labels: Labels
     rows: tuple[int, ...] | None = None
     _ready: dict[Any, Any] = field(default_factory=dict, init=False)
 
@@ -101,7 +102,7 @@ class Summed:
 
     def __call__(self, grads: Params) -> dict[str, Any]:
         _known(self, grads)
-        return {n: self._summed(n, g) if n in self.labels else g for n, g in grads.items()}
+        return {n: self._summed(n, g) if n in _first(self) else g for n, g in grads.items()}
 
     def __repr__(self) -> str:
         return _told(self)
@@ -138,25 +139,32 @@ def _clusters(map: Shared | Summed, name: str, p: Any) -> _Clusters:
     """The clusters of these weights, in the kind and place of theirs; found once."""
     key = name, tuple(p.shape), str(getattr(p, "device", None))
     if key not in map._ready:
-        rule = f"{type(map).__name__}.labels[{name!r}]"
-        labels = _plain(map.labels[name])
-        if map.rows is not None and labels.ndim == p.ndim:
-            most = max(map.rows, default=-1)
-            require(len(labels) > most, rule, f"of {most + 1} rows or more", len(labels))
-            labels = labels[list(map.rows)]
-        allowed = (tuple(p.shape), tuple(p.shape[1:]))
-        require(labels.shape in allowed, rule, f"of shape {allowed[0]}", labels.shape)
-        found = _found(labels, labels.shape == allowed[0], tuple(p.shape))
+        found = _found(_by_row(map, name, tuple(p.shape)))
         xp = namespace(p)
         at, source, cell = (v if xp is np else xp.as_tensor(v, device=p.device) for v in found)
         map._ready[key] = _Clusters(at, source, cell, int(found[2].max(initial=-1)) + 1)
     return map._ready[key]
 
 
-def _found(labels: np.ndarray, whole: bool, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-    """at, source and cell. The first axis is that of rows, and clusters of two rows are never one."""
-    own = np.broadcast_to(labels if whole else labels[None], shape).reshape(shape[0], -1).astype(np.int64)
-    most = int(own.max(initial=0)) + 1
+def _by_row(map: Shared | Summed, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Labels (rows, weights of one row) for weights of ``shape``, which is of one network or of rows."""
+    rule, known = f"{type(map).__name__}.labels[{name!r}]", map.labels
+    if isinstance(known, Mapping):
+        own = _plain(known[name])
+        require(own.shape in (shape, shape[1:]), rule, f"of shape {shape} or {shape[1:]}", own.shape)
+        rows = 1 if own.shape == shape else shape[0]
+        return np.stack([own.reshape(-1)] * rows) if rows else np.zeros((0, 0), int)
+    rows_here = range(len(known)) if map.rows is None else map.rows
+    most = max(rows_here, default=-1) + 1
+    require(len(known) >= most, rule, f"of {most} rows or more", len(known))
+    own = np.stack([_plain(known[row][name]) for row in rows_here])
+    require(own.shape == shape, rule, f"of shape {shape}", own.shape)
+    return own.reshape(len(own), -1)
+
+
+def _found(own: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """at, source and cell; clusters of two rows are never one."""
+    own, most = own.astype(np.int64), int(own.max(initial=0)) + 1
     at = np.flatnonzero(own >= 0)
     cells = (own + most * np.arange(len(own))[:, None]).reshape(-1)[at]
     _, first, cell = np.unique(cells, return_index=True, return_inverse=True)
@@ -168,7 +176,18 @@ def _zeros(p: Any) -> Any:
     return np.zeros(p.shape, p.dtype) if namespace(p) is np else p.new_zeros(p.shape)
 
 
-def _checked(labels: Any, name: str) -> dict[str, Any]:
+def _checked(labels: Any, name: str) -> Any:
+    """Labels of one network as a dict, those of rows as a tuple of dicts."""
+    if isinstance(labels, list | tuple):
+        found = tuple(_checked_one(each, name) for each in labels)
+        require(len(found) > 0, name, "of one row or more", labels)
+        shapes = [{n: tuple(v.shape) for n, v in each.items()} for each in found]
+        require(all(s == shapes[0] for s in shapes), name, "alike in names and shapes in all rows", shapes)
+        return found
+    return _checked_one(labels, name)
+
+
+def _checked_one(labels: Any, name: str) -> dict[str, Any]:
     if not isinstance(labels, Mapping):
         raise TypeError(f"{name} must be a mapping name -> array of whole numbers, got {labels!r:.80}")
     require(len(labels) > 0, name, "of one parameter or more", dict(labels))
@@ -179,18 +198,24 @@ def _checked(labels: Any, name: str) -> dict[str, Any]:
     return dict(labels)
 
 
+def _first(map: Shared | Summed) -> Params:
+    """Labels of one network, for what is the same in all rows."""
+    return map.labels if isinstance(map.labels, Mapping) else map.labels[0]
+
+
 def _known(map: Shared | Summed, params: Params) -> None:
-    unknown = sorted(set(map.labels) - set(params))
+    unknown = sorted(set(_first(map)) - set(params))
     require(not unknown, f"{type(map).__name__}.labels", f"of parameters among {sorted(params)}", unknown)
 
 
 def _fits(map: Shared | Summed, params: Params, rows: int) -> None:
     _known(map, params)
-    for name, labels in map.labels.items():
-        one = tuple(params[name].shape)
-        rule = f"of shape {one} or {(rows, *one)}"
-        fits = tuple(labels.shape) in (one, (rows, *one))
-        require(fits, f"{type(map).__name__}.labels[{name!r}]", rule, tuple(labels.shape))
+    name = f"{type(map).__name__}.labels"
+    if not isinstance(map.labels, Mapping):
+        require(len(map.labels) == rows, name, f"of {rows} rows", len(map.labels))
+    for each, labels in _first(map).items():
+        one = tuple(params[each].shape)
+        require(tuple(labels.shape) == one, f"{name}[{each!r}]", f"of shape {one}", tuple(labels.shape))
 
 
 def _narrowed(known: tuple[int, ...] | None, rows: Sequence[int]) -> tuple[int, ...]:
@@ -199,9 +224,10 @@ def _narrowed(known: tuple[int, ...] | None, rows: Sequence[int]) -> tuple[int, 
 
 def _told(map: Shared | Summed) -> str:
     """Names and shapes, and a checksum, so that a checkpoint tells these labels from others."""
-    found = {n: _plain(labels).astype(np.int64) for n, labels in map.labels.items()}
-    mark = zlib.crc32(b"".join(v.tobytes() for v in found.values()) + repr(map.rows).encode())
-    shapes = ", ".join(f"{n}: {v.shape}" for n, v in found.items())
+    each = [map.labels] if isinstance(map.labels, Mapping) else map.labels
+    arrays = [_plain(v).astype(np.int64) for labels in each for v in labels.values()]
+    mark = zlib.crc32(b"".join(v.tobytes() for v in arrays) + repr((len(each), map.rows)).encode())
+    shapes = ", ".join(f"{n}: {tuple(v.shape)}" for n, v in _first(map).items())
     return f"{type(map).__name__}({shapes}; {mark:08x})"
 
 

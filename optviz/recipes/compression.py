@@ -241,10 +241,7 @@ def _trained(
     tune, updates, every = how
     seeds = tuple(dict.fromkeys(shared.seeds))
     rows = Rows(problem, tune, seeds, shared.labels[:: len(seeds)], every)
-    labels = {
-        n: namespace(p).stack([book.labels[n] for book in shared.books])
-        for n, p in shared.books[0].labels.items()
-    }
+    labels = [book.labels for book in shared.books]
     found = iterate(
         problem, [tune] * len(rows.labels), updates, seed=rows.orders(index), params=shared.params,
         every=every or updates, view=quantize.Shared(labels), grads=quantize.Summed(labels),

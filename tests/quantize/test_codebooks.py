@@ -27,6 +27,7 @@ from optviz.training import Run, train
 
 DIGITS = problems.digits(hidden=(12,), batch=32)
 NUMBERS = st.lists(st.floats(-100, 100, width=32, allow_subnormal=False), min_size=1, max_size=40)
+W = {"w": np.ones((2, 2), int)}
 STARTS = [LinearStart(), DensityStart(), RandomStart(3)]
 
 
@@ -158,17 +159,19 @@ def test_gradient_of_a_value_is_that_of_autograd(kind: str) -> None:
     centroids, x = normal(3, 5), normal(3, 4, 6, seed=2)
     wanted, w = zip(*(chain_rule(labels[k], centroids[k], x[k]) for k in range(3)), strict=True)
     make = np.asarray if kind == "numpy" else torch.tensor
-    summed = np.asarray(Summed({"w": make(labels)})({"w": make(np.stack(w))})["w"])
+    summed = np.asarray(Summed([{"w": make(each)} for each in labels])({"w": make(np.stack(w))})["w"])
     for k in range(3):
         for label in range(5):
             np.testing.assert_allclose(summed[k][labels[k] == label], wanted[k][label], rtol=1e-12)
         assert (summed[k][labels[k] == -1] == 0).all()
     one = np.asarray(Summed({"w": make(labels[0])})({"w": make(np.stack([w[0], w[0]]))})["w"])
     assert np.array_equal(one, np.stack([summed[0]] * 2))  # the same labels for all rows
+    alone = np.asarray(Summed({"w": make(labels[0])})({"w": make(w[0])})["w"])  # one network, no rows
+    assert np.array_equal(alone, summed[0])
 
 
 def test_maps_of_some_rows() -> None:
-    labels = {"w": np.random.default_rng(0).integers(-1, 4, (5, 3, 7))}
+    labels = [{"w": each} for each in np.random.default_rng(0).integers(-1, 4, (5, 3, 7))]
     values = {"w": normal(5, 3, 7), "b": normal(5, 3)}
     for map in (Shared(labels), Summed(labels)):
         whole = map(values)
@@ -177,8 +180,8 @@ def test_maps_of_some_rows() -> None:
         assert np.array_equal(found["w"], whole["w"][[2, 4]])
         assert found["b"].tolist() == values["b"][[2, 4]].tolist()
         assert repr(part) != repr(map)
-        assert repr(map) == repr(type(map)({"w": labels["w"].copy()}))
-        assert repr(map) != repr(type(map)({"w": labels["w"] * 0}))
+        assert repr(map) == repr(type(map)([{"w": each["w"].copy()} for each in labels]))
+        assert repr(map) != repr(type(map)([{"w": each["w"] * 0} for each in labels]))
 
 
 @pytest.mark.parametrize("rule", [optimizers.SGD(0.9), optimizers.Adam(), optimizers.AdamW()], ids=str)
@@ -186,7 +189,7 @@ def test_training_moves_the_values_alone(rule: Any) -> None:
     start = DIGITS.init(np.random.default_rng(0))
     start["weight1"][abs(start["weight1"]) < 0.1] = 0
     books = [share(start, bits) for bits in (2, 4)]
-    labels = {n: np.stack([b.labels[n] for b in books]) for n in books[0].labels}
+    labels = [book.labels for book in books]
     first = {n: np.stack([b(start)[n] for b in books]) for n in start}
     run = Run(rule, 1e-3)
     options = {"params": first, "view": Shared(labels), "grads": Summed(labels)}
@@ -228,6 +231,7 @@ def test_weights_in_another_order_of_memory() -> None:
     labels = {"w": np.array([[0, 1], [1, -1], [0, 0]])}
     w = np.asfortranarray([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])[None]
     for x in (w, torch.tensor(np.array(w)).mT.contiguous().mT):
+        assert np.asarray(Shared(labels)({"w": x[0]})["w"]).tolist() == [[1, 2], [2, 0], [1, 1]]
         assert np.asarray(Shared(labels)({"w": x})["w"]).tolist() == [[[1, 2], [2, 0], [1, 1]]]
         assert np.asarray(Summed(labels)({"w": x})["w"]).tolist() == [[[12, 5], [5, 0], [12, 12]]]
 
@@ -251,17 +255,30 @@ def test_weights_in_another_order_of_memory() -> None:
         (lambda: Summed({"w": np.ones(2)}), TypeError, "whole numbers"),
         (lambda: Shared({"w": np.ones((2, 2), int)})({"v": np.ones((1, 2, 2))}), ValueError, "among"),
         (lambda: Shared({"w": np.ones((2, 2), int)})({"w": np.ones((1, 3, 2))}), ValueError, "of shape"),
-        (
-            lambda: Summed({"w": np.ones((2, 2), int)}).of_rows([2])({"w": np.ones((1, 2))}),
-            ValueError,
-            "rows",
-        ),
+        (lambda: Summed([W]).of_rows([2])({"w": np.ones((1, 2, 2))}), ValueError, "of 3 rows or more, got 1"),
+        (lambda: Summed([W, W])({"w": np.ones((3, 2, 2))}), ValueError, "of shape"),
+        (lambda: Summed([]), ValueError, "of one row or more"),
+        (lambda: Summed([W, {"v": W["w"]}]), ValueError, "alike in names and shapes"),
+        (lambda: Shared([W, W]).check({"w": np.ones((2, 2))}, 3), ValueError, "of 3 rows, got 2"),
         (lambda: Shared({"w": np.ones((3, 2), int)}).check({"w": np.ones(2)}, 2), ValueError, "of shape"),
     ],
 )
 def test_bad_input(call: Any, error: type[Exception], rule: str) -> None:
     with pytest.raises(error, match=rule):
         call()
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
+def test_on_a_gpu_the_same_values_and_they_stay_there() -> None:
+    params = {"w": torch.tensor(normal(30, 40)), "b": torch.ones(30)}
+    there = {n: p.cuda() for n, p in params.items()}
+    books, others = share(params, 3), share(there, 3)
+    found = others(there)["w"]
+    assert found.is_cuda
+    assert torch.equal(found.cpu(), books(params)["w"])
+    for map in (Shared, Summed):
+        torch.testing.assert_close(map(others.labels)(there)["w"].cpu(), map(books.labels)(params)["w"])
 
 
 def test_codebooks_are_told_without_their_numbers() -> None:
