@@ -16,7 +16,7 @@ __all__ = ["Codebooks", "DensityStart", "LinearStart", "RandomStart", "kmeans", 
 
 Params = Mapping[str, Any]
 MOST_BITS = 16
-STEPS = 300
+STEPS = 3000  # a step costs k searches, whatever the count of numbers
 
 
 @config
