@@ -79,7 +79,9 @@ def as_blocks(x: Any, *given: Any) -> tuple[Any, ...]:
     lead = max((i + 1 for shape in filled for i, n in enumerate(shape) if n > 1), default=0)
     front = x.shape[:lead]
     flat = [
-        v.reshape(1, 1) if v.size == 1 else np.broadcast_to(v.reshape(shape[:lead]), front).reshape(-1, 1)
+        v.reshape(-1, 1)
+        if v.size == 1 or shape[:lead] == front
+        else np.broadcast_to(v.reshape(shape[:lead]), front).reshape(-1, 1)
         for v, shape in zip(given, filled, strict=True)
     ]
     return x.reshape(math.prod(front), -1), *flat

@@ -87,8 +87,8 @@ def from_range(low: Any, high: Any, bits: Any = 8, symmetric: bool = False, like
     low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)  # 0 must have a level of its own
     wide = np.maximum(-low, high) / top if symmetric else high / top - low / top
     scale = _positive(wide, like)
-    zero = np.zeros(scale.shape) if symmetric else np.clip(np.rint(-low / scale), bottom, top)
-    zero = np.nan_to_num(zero).astype(np.int32)
+    zero = 0 * scale if symmetric else np.clip(np.rint(-low / scale), bottom, top)
+    zero = np.where(np.isnan(zero), 0, zero).astype(np.int32)
     ends = (bottom, top) if bits.ndim else (int(bottom), int(top))
     return QParams(_as(scale, like), _as(zero, like), _as(ends[0], like), _as(ends[1], like))
 
