@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from optviz.deploy.codes import Code, codes
 from optviz.deploy.int8 import to_onnx_int8
-from optviz.deploy.packages import available
+from optviz.deploy.packages import available, vnni
 from optviz.deploy.programs import export
 from optviz.deploy.runtime import Session, run_onnx, session
 from optviz.deploy.translate import to_onnx
@@ -26,4 +26,5 @@ __all__ = [
     "session",
     "to_onnx",
     "to_onnx_int8",
+    "vnni",
 ]

@@ -38,8 +38,8 @@ class Code:
 def codes(path: str | os.PathLike[str]) -> dict[str, Code]:
     """The codes of all tensors in a QDQ file, in the order of the computation.
 
-    x ≈ s · (q − Z): weights and biases by the names of the torch parameters, activations by those of the
-    graph, the first of which is ``"input"``.
+    x ≈ s · (q − Z). Weights and biases have the names of the torch parameters, where the translation kept
+    them; activations have those of the graph.
 
     Args:
         path: a file from :func:`optviz.deploy.to_onnx_int8`, or another QDQ file.
@@ -99,7 +99,9 @@ def _code(node: Any, stored: dict[str, Any], integers: Any = None) -> Code:
     scale = stored[node.input[1]]
     kind = np.uint8 if integers is None else integers.dtype
     zero = stored[node.input[2]] if len(node.input) > 2 else np.zeros(scale.shape, kind)
-    if scale.ndim and integers is not None:
+    if scale.size == 1:
+        scale, zero = scale.reshape(()), zero.reshape(())
+    elif integers is not None:
         shape = [1] * integers.ndim
         shape[next((a.i for a in node.attribute if a.name == "axis"), 1)] = -1
         scale, zero = scale.reshape(shape), zero.reshape(shape)

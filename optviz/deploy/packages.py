@@ -10,9 +10,10 @@ from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
-__all__ = ["ONNX", "available", "needed", "quiet"]
+__all__ = ["ONNX", "available", "needed", "quiet", "vnni"]
 
 ONNX = ("onnx", "onnxruntime", "onnxscript")
 
@@ -30,6 +31,30 @@ def available() -> dict[str, str | None]:
     Reference: ONNX, onnx.ai; ONNX Runtime, onnxruntime.ai; ONNX Script, microsoft.github.io/onnxscript.
     """
     return {name: _version(name) for name in ONNX}
+
+
+def vnni() -> bool | None:
+    """Whether this processor has VNNI, the instructions that sum four products of 8 bits in one step.
+
+    ONNX Runtime's integer kernels use them. Without them they are hardly faster than floating point, and the
+    sum of two products may be cut off at 16 bits (see ``reduce_range`` of ``to_onnx_int8``). Processors of
+    the kind ARM have instructions of their own, which do not count here.
+
+    Returns:
+        True or False on Linux, None where the system does not tell.
+
+    Example:
+        >>> vnni() in (True, False, None)
+        True
+
+    Reference: Intel 64 and IA-32 architectures software developer's manual, volume 2, VPDPBUSD.
+    """
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return None
+    flags = next((line.split() for line in lines if line.startswith("flags")), None)
+    return None if flags is None else any("vnni" in flag for flag in flags)
 
 
 def needed(function: str, *names: str) -> list[Any]:

@@ -4,6 +4,7 @@ import copy
 import io
 import logging
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -224,6 +225,29 @@ def test_what_is_installed():
     found = deploy.available()
     assert found["onnx"] == onnx.__version__
     assert all(found.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("flags\t: fpu avx512_vnni", True),
+        ("flags : fpu avx_vnni", True),
+        ("flags : avx2", False),
+        ("Features", None),
+    ],
+)
+def test_instructions_of_the_processor(text, found, monkeypatch):
+    from optviz.deploy import packages
+
+    monkeypatch.setattr(packages.Path, "read_text", lambda path: text)
+    assert deploy.vnni() is found
+
+
+def test_a_system_that_does_not_tell_its_processor(monkeypatch):
+    from optviz.deploy import packages
+
+    monkeypatch.setattr(packages, "Path", lambda name: Path("nowhere"))
+    assert deploy.vnni() is None
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime", "onnxscript"])
