@@ -49,6 +49,7 @@ CITED = (
     "optviz.regularize",
     "optviz.landscapes",
     "optviz.ledger",
+    "optviz.deploy",
 )
 MUTABLE = {"Stopwatch"}  # filled in when its block ends
 
