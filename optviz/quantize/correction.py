@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from optviz._knobs import require
-from optviz.quantize.observers import inputs, resting, weighted
+from optviz.quantize.observers import inputs, resting, run, weighted
 
 if TYPE_CHECKING:
     from torch import nn
@@ -68,24 +68,16 @@ def integer_layers(model: Any) -> dict[str, Any]:
 
 def means(model: Any, layers: dict[str, Any], batches: list[Any]) -> dict[str, Any]:
     """Name → mean of each output of a layer (out,), over examples and places, in the order of their use."""
-    import torch
-
     totals: dict[str, Any] = {}
 
-    def note(name: str, flat: bool) -> Any:
+    def note(name: str, axis: int) -> Any:
         def hook(layer: Any, args: Any, y: Any) -> None:
-            rows = y.reshape(-1, y.shape[-1]) if flat else y.movedim(1, -1).reshape(-1, y.shape[1])
+            rows = y.double().movedim(axis, -1).flatten(0, -2)
             total, count = totals.get(name, (0, 0))
-            totals[name] = total + rows.sum(0, dtype=torch.float64), count + len(rows)
+            totals[name] = total + rows.sum(0), count + len(rows)
 
         return hook
 
-    hooks = [p.register_forward_hook(note(n, len(p.weight.shape) == 2)) for n, p in layers.items()]
-    try:
-        with torch.no_grad():
-            for x in batches:
-                model(x)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    axes = {name: 1 if layer.weight.ndim > 2 else -1 for name, layer in layers.items()}
+    run(model, batches, [p.register_forward_hook(note(n, axes[n])) for n, p in layers.items()])
     return {name: (total / count).to(batches[0].dtype) for name, (total, count) in totals.items()}

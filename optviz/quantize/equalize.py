@@ -78,7 +78,7 @@ def equalize(model: nn.Module, *, sweeps: int = 20) -> nn.Module:
         >>> bool(torch.allclose(same[0].weight.abs().amax(1), same[2].weight.abs().amax(0)))
         True
 
-    Reference: Nagel and others, 2019, arXiv:1906.04721, section 4.1; and 2021, arXiv:2106.08295, section 3.2.
+    Reference: Nagel and others, 2019, arXiv:1906.04721, section 4.1; and 2021, arXiv:2106.08295, section 3.
     """
     import copy
 
@@ -101,8 +101,6 @@ def pairs(model: Any) -> list[tuple[Any, Any]]:
     """Layers that follow one another with nothing between that a positive factor doesn't go through."""
     from torch import nn
 
-    through = nn.ReLU | nn.LeakyReLU | nn.Identity | nn.Dropout | nn.Dropout2d | nn.Flatten
-    through = through | nn.MaxPool1d | nn.MaxPool2d | nn.AvgPool1d | nn.AvgPool2d | nn.AdaptiveAvgPool2d
     found, counts = [], places(model)
     for part in model.modules():
         last, flat = None, False
@@ -111,10 +109,18 @@ def pairs(model: Any) -> list[tuple[Any, Any]]:
                 if last is not None and joined(last, layer, flat):
                     found.append((last, layer))
                 last, flat = layer, False
-            elif not isinstance(layer, through):
+            elif not isinstance(layer, positive()):
                 last = None
             flat = flat or (isinstance(layer, nn.Flatten) and layer.start_dim == 1)
     return found
+
+
+def positive() -> tuple[type, ...]:
+    """Layers f with f(s · a) = s · f(a) for s > 0, unit by unit."""
+    from torch import nn
+
+    pools = (nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
+    return (nn.ReLU, nn.LeakyReLU, nn.Identity, nn.Dropout, nn.Dropout2d, nn.Flatten, *pools)
 
 
 def places(model: Any) -> dict[int, int]:

@@ -200,21 +200,25 @@ def with_sums(link: Link, x: QParams, y: QParams, per: Granularity) -> Any:
     """A layer with weights, from the code of its inputs to that of its outputs."""
     from torch import nn
 
-    layer, one = link.layer, np.float64
-    weight = as_numpy(layer.weight).reshape(layer.weight.shape[0], -1)
-    code = choose_qparams(weight, 8, per, symmetric=True)
-    unit = np.broadcast_to(one(x.scale) * code.scale.astype(one).reshape(-1), len(weight))  # s_in · s_w
-    bias = np.rint(0 * unit if layer.bias is None else as_numpy(layer.bias) / unit)
-    most = 127 * 255 * weight.shape[1] + abs(bias).max()
-    require(most < 2**31, f"integer_only.model[{link.name!r}]", "of sums that fit 32 bits", most)
-    ends = Requantize(*fixed_point(unit / one(y.scale)), int(y.zero_point), y.low, y.high)
-    made = IntegerLinear(quantize(weight, code), bias.astype(np.int32), int(x.zero_point), ends)
+    layer, name = link.layer, f"integer_only.model[{link.name!r}]"
+    made = linear(as_numpy(layer.weight), layer.bias, x, y, per, name)
     if isinstance(layer, nn.Linear):
         return made
     plain = layer.groups == 1 and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
-    rule = "a convolution with groups=1 and zeros of a given width around it"
-    require(plain, f"integer_only.model[{link.name!r}]", rule, layer)
+    require(plain, name, "a convolution with groups=1 and zeros of a given width around it", layer)
     return IntegerConv2d(made, layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+
+
+def linear(weight: Any, bias: Any, x: QParams, y: QParams, per: Granularity, name: str) -> IntegerLinear:
+    """Weights (out, …) and biases (out,) or None as integers, with the factor s_in · s_w / s_out."""
+    weight, wide = weight.reshape(len(weight), -1), np.float64
+    code = choose_qparams(weight, 8, per, symmetric=True)
+    unit = np.broadcast_to(wide(x.scale) * code.scale.astype(wide).reshape(-1), len(weight))  # s_in · s_w
+    bias = np.zeros(len(weight)) if bias is None else np.rint(as_numpy(bias) / unit)
+    most = 127 * 255 * weight.shape[1] + abs(bias).max()
+    require(most < 2**31, name, "of sums that fit 32 bits", most)
+    ends = Requantize(*fixed_point(unit / wide(y.scale)), int(y.zero_point), y.low, y.high)
+    return IntegerLinear(quantize(weight, code), bias.astype(np.int32), int(x.zero_point), ends)
 
 
 def without_sums(link: Link, x: QParams) -> Any:
@@ -232,9 +236,8 @@ def without_sums(link: Link, x: QParams) -> Any:
         return Reshape((-1,))
     if isinstance(layer, nn.Unflatten) and layer.dim == 1:
         return Reshape(tuple(layer.unflattened_size))
-    known = "Linear, Conv2d, ReLU, MaxPool2d, Flatten() or Unflatten(1, …)"
-    first = " (fold it first: normalize.fold_module(model))" if "BatchNorm" in type(layer).__name__ else ""
-    raise TypeError(f"{name} must be {known}, got {layer!r}{first}")
+    known = "Linear, Conv2d, ReLU, MaxPool2d, Flatten() or Unflatten(1, …), with batch norm folded"
+    raise TypeError(f"{name} must be {known} (normalize.fold_module), got {layer!r}")
 
 
 def pair(value: Any) -> tuple[int, int]:

@@ -63,7 +63,7 @@ class WeightOnly:
         >>> WeightOnly(4, layers={"0": 8}, skip=["4"]).layers
         (('0', 8),)
 
-    Reference: Nagel and others, 2021, arXiv:2106.08295, sections 2.2 and 2.4.
+    Reference: Nagel and others, 2021, arXiv:2106.08295, section 2.
     """
 
     bits: int = knob(8, 2, 8, hard=(1, 16))
@@ -121,7 +121,7 @@ class Dynamic(WeightOnly):
         >>> Dynamic(4).activation_bits
         8
 
-    Reference: Wu and others, 2020, arXiv:2004.09602, section 3; Krishnamoorthi, 2018, arXiv:1806.08342.
+    Reference: Wu and others, 2020, arXiv:2004.09602; Krishnamoorthi, 2018, arXiv:1806.08342.
     """
 
     activation_bits: int = knob(8, 2, 8, hard=(1, 16))

@@ -44,7 +44,7 @@ def quantize_model(model: nn.Module, recipe: Recipe, batches: Iterable[Any] | No
         >>> small[0].codes.dtype, bytes_of(net), bytes_of(small)  # 2,368 weights, 42 biases and scales
         (torch.int8, 9640, 2714)
 
-    Reference: Nagel and others, 2021, arXiv:2106.08295, section 3.6 (the usual order of post-training steps).
+    Reference: Nagel and others, 2021, arXiv:2106.08295, section 3 (quantization after training).
     """
     seen = _observed(model, recipe, batches)
     made = {}

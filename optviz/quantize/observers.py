@@ -109,10 +109,8 @@ def calibrate(
         >>> list(seen), int(seen["2"].qparams().zero_point)  # after ReLU nothing is below 0
         (['0', '2'], 0)
 
-    Reference: Nagel and others, 2021, arXiv:2106.08295, section 3.1 (static ranges from calibration data).
+    Reference: Nagel and others, 2021, arXiv:2106.08295, section 3 (ranges from calibration data).
     """
-    import torch
-
     found: dict[str, Observer] = {}
 
     def note(name: str) -> Any:
@@ -123,14 +121,21 @@ def calibrate(
 
     resting(model, "calibrate.model")
     hooks = [part.register_forward_pre_hook(note(name)) for name, part in weighted(model).items()]
+    run(model, inputs(model, batches, "calibrate.batches"), hooks)
+    return found
+
+
+def run(model: nn.Module, batches: Iterable[Any], hooks: list[Any]) -> None:
+    """Send batches through a network that is watched, then take the hooks away, whatever happened."""
+    import torch
+
     try:
         with torch.no_grad():
-            for x in inputs(model, batches, "calibrate.batches"):
+            for x in batches:
                 model(x)
     finally:
         for hook in hooks:
             hook.remove()
-    return found
 
 
 def weighted(model: nn.Module) -> dict[str, Any]:

@@ -175,7 +175,7 @@ def bit_scan(
         >>> found.layers, found.accuracy.shape, bool((abs(found.drop[:, -1]) < 0.02).all())
         (('weight1', 'weight2'), (2, 5), True)
 
-    Reference: Wu and others, 2020, arXiv:2004.09602, section 5.1 (partial quantization: each layer alone).
+    Reference: Wu and others, 2020, arXiv:2004.09602 (partial quantization, each layer alone).
     """
     require_problem(problem)
     rises = len(bits) > 0 and all(a < b for a, b in pairwise(bits))
