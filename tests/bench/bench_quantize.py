@@ -90,7 +90,7 @@ def _weights(weights: Any) -> dict[str, Any]:
         **times,
         "ratio": times["reference"] / times["ours"],
         "limit": "≥ 2",
-        "note": f"error {errors[0]:.4%} and {errors[1]:.4%} of the weights' power; {equal:.2%} of codes equal",
+        "note": f"error {errors[0]:.4%} and {errors[1]:.4%} of the power; {equal:.2%} of codes equal",
     }
 
 

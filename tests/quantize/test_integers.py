@@ -20,6 +20,7 @@ from optviz.quantize import (
     dequantize,
     fake_quantize,
     fake_quantize_grad,
+    integers,
     quantize,
 )
 from tests.quantize.oracles import onnx_round_trip, tensors
@@ -284,3 +285,20 @@ def test_what_comes_in_is_left_alone(per: Any) -> None:
         dequantize(quantize(each, q), q)
         fake_quantize_grad(fake_quantize(each, q), each, q)
     assert torch.equal(t, torch.from_numpy(before))
+
+
+@pytest.mark.parametrize("per", PERS.values(), ids=PERS)
+@pytest.mark.parametrize("bits", [4, 8, 16])
+def test_tensors_that_numpy_cannot_read_get_the_same_integers(
+    per: Any, bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way of a GPU, taken on the CPU."""
+    t = torch.from_numpy(np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32))
+    q = choose_qparams(t, bits, per)
+    wanted = quantize(t, q)
+    monkeypatch.setattr(integers, "_on_host", lambda x: False)
+    found = quantize(t, q)
+    assert found.dtype == wanted.dtype
+    assert torch.equal(found, wanted)
+    with pytest.raises(ValueError, match=r"quantize\.x must be of finite numbers"):
+        quantize(t * float("inf"), q)
