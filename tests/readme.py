@@ -1,4 +1,4 @@
-"""The generated parts of README and notebooks: ``python -m tests.readme lessons|badges``.
+"""The generated parts of README and notebooks: ``python -m tests.readme lessons|results|badges``.
 
 Each part stands between ``<!-- name:start -->`` and ``<!-- name:end -->``.
 """
@@ -14,6 +14,7 @@ import nbformat
 
 from optviz._files import write_atomic
 from optviz.cli.catalog import Lesson, read
+from tests.results import result_table
 
 __all__ = ["address", "badges", "filled", "lesson_table", "main", "with_address", "write_part"]
 
@@ -88,6 +89,8 @@ def main(words: list[str]) -> int:
     """Write the named part; the exit code is 2 for an unknown one."""
     if words == ["lessons"]:
         write_part("lessons", lesson_table(read(NOTEBOOKS)))
+    elif words == ["results"]:
+        write_part("results", result_table())
     elif words == ["badges"]:
         url = address()
         write_part("badges", badges(url, "00_start_here.ipynb"))
@@ -95,7 +98,7 @@ def main(words: list[str]) -> int:
             notebook = with_address(nbformat.read(path, as_version=4), path.name, url)
             write_atomic(path, (nbformat.writes(notebook) + "\n").encode())
     else:
-        print("usage: python -m tests.readme lessons|badges", file=sys.stderr)
+        print("usage: python -m tests.readme lessons|results|badges", file=sys.stderr)
         return 2
     return 0
 

@@ -157,7 +157,8 @@ def test_relu_alone_and_layers_that_rest() -> None:
     random = torch.Generator().manual_seed(0)
     model = nn.Sequential(
         nn.Unflatten(1, (1, 4, 4)), nn.MaxPool2d(2, padding=1), nn.ReLU(), nn.Dropout(), nn.Flatten(),
-        *models.MLP((9, 16, 4), nn.Identity, generator=random), nn.ReLU(), *models.MLP((4, 3), generator=random),
+        *models.MLP((9, 16, 4), nn.Identity, generator=random), nn.ReLU(),
+        *models.MLP((4, 3), generator=random),
     ).eval()  # fmt: skip
     x = torch.randn(50, 16, generator=random)
     found = integer_only(model, [x[:25], x[25:]], range=MSE())
