@@ -34,7 +34,7 @@ def _pruned() -> Iterator[tuple[str, ...]]:
         for times in dict.fromkeys([*wanted, min(by_round, key=lambda t: abs(t - 100))]):
             rows = by_round[times]
             d = _gap(rows)
-            left = f"1 weight of {times:.3g} ({rows['sparsity'].mean():.1%} zeros)"
+            left = f"1 weight of {times:.3g} ({100 * rows['sparsity'].mean():.1f} % zeros)"
             yield f"{name}, pruned in rounds", left, _mean(rows["test accuracy"]), "dense", _points(d)
 
 
@@ -50,7 +50,7 @@ def _orders() -> Iterator[tuple[str, ...]]:
         d = evaluation.paired(100 * rounds, 100 * once)
         yield (
             "300-100 network, 14×14, in six rounds",
-            f"{sparsity:.0%} zeros",
+            f"{100 * sparsity:.0f} % zeros",
             _mean(rounds),
             "one shot",
             _points(d),
@@ -62,10 +62,10 @@ def _channels() -> Iterator[tuple[str, ...]]:
     for name, rows in study("10.half_the_channels").table.groupby("network", sort=False):
         faster, work = rows["times faster"].median(), rows["work left"].mean()
         d = evaluation.paired(100 * rows["cut, trained on"], 100 * rows["dense, trained on"])
-        what = f"{name}, half of its channels cut out: **{faster:.2g} times faster** at batch 64"
+        what = f"{name}, half of its channels cut out: **{faster:.1f} times faster** at batch 64"
         yield (
             what,
-            f"{work:.0%} of the work",
+            f"{100 * work:.0f} % of the work",
             _mean(rows["cut, trained on"]),
             "dense, trained as long",
             _points(d),
@@ -82,7 +82,7 @@ def _tickets() -> Iterator[tuple[str, ...]]:
             for kind in ("winning ticket", "new first weights")
         )
         d = evaluation.paired(100 * ticket, 100 * other)
-        left = f"{some['weights left'].mean():.1%} of the weights"
+        left = f"{100 * some['weights left'].mean():.1f} % of the weights"
         yield "winning tickets, 300-100 network, 14×14", left, _mean(ticket), "new first weights", _points(d)
 
 
@@ -96,4 +96,5 @@ def _mean(values: pd.Series | np.ndarray) -> str:
 
 
 def _points(d: evaluation.Paired) -> str:
-    return f"{d.mean:+.1f} ± {d.half_width:.1f}".replace("-", "−")
+    mean = round(d.mean, 1) + 0.0  # no −0.0
+    return f"{mean:+.1f} ± {d.half_width:.1f}".replace("-", "−")

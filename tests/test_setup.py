@@ -217,6 +217,7 @@ def test_readme_parts_are_current() -> None:
     parts = {
         "badges": readme.badges(readme.address(), "00_start_here.ipynb"),
         "lessons": readme.lesson_table(read(ROOT / "notebooks")),
+        "results": readme.result_table(),
     }
     for name, content in parts.items():
         assert readme.filled(text, name, content) == text, f"stale {name}: see README, 'To add a technique'"
