@@ -247,4 +247,4 @@ def pair(value: Any) -> tuple[int, int]:
         >>> pair(2), pair((1, 2))
         ((2, 2), (1, 2))
     """
-    return (value, value) if isinstance(value, int) else tuple(value)  # type: ignore[return-value]
+    return (value, value) if isinstance(value, int) else tuple(value)

@@ -26,6 +26,8 @@ class Recipe(Protocol):
     Example:
         >>> [recipe.observes for recipe in (WeightOnly(), Dynamic(), Static())]
         [False, False, True]
+
+    Reference: Krishnamoorthi, 2018, arXiv:1806.08342, section 3 (weights only; weights and activations).
     """
 
     observes: ClassVar[bool]
@@ -124,7 +126,7 @@ class Dynamic(WeightOnly):
     Reference: Wu and others, 2020, arXiv:2004.09602; Krishnamoorthi, 2018, arXiv:1806.08342.
     """
 
-    activation_bits: int = knob(8, 2, 8, hard=(1, 16))
+    activation_bits: int = knob(default=8, low=2, high=8, hard=(1, 16))
     activation_per: Granularity = WHOLE
 
     def before(self, observer: Observer | None) -> Before:
@@ -151,7 +153,7 @@ class Static(WeightOnly):
     Reference: Jacob and others, 2018, arXiv:1712.05877; Nagel and others, 2021, arXiv:2106.08295, section 3.
     """
 
-    activation_bits: int = knob(8, 2, 8, hard=(1, 16))
+    activation_bits: int = knob(default=8, low=2, high=8, hard=(1, 16))
     activation_range: Range = EXTREMES
     activation_symmetric: bool = False
 

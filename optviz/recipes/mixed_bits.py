@@ -186,7 +186,8 @@ def bit_scan(
     accuracy, loss = (np.asarray(measured[f"validation_{n}"], float) for n in ("accuracy", "loss"))
     sizes, scales = counts(params, names, per)
     rest = sum(int(np.prod(p.shape)) for name, p in params.items() if name not in names)
-    tables = (table[1:].reshape(len(names), len(bits)) for table in (accuracy, loss))
+    each = (len(names), len(bits))
+    tables = accuracy[1:].reshape(each), loss[1:].reshape(each)
     full = float(accuracy[0]), float(loss[0])
     return BitScan(tuple(names), sizes, scales, np.asarray(bits), *tables, full, rest)
 
