@@ -64,8 +64,8 @@ def _speeds(folder: Path) -> Iterator[dict[str, Any]]:
             "reference": f"{1e3 * eager:.2f} ms",
             "ratio": eager / int8,
             "limit": f">= {promised}" if promised and vnni else None,
-            "note": f"ONNX Runtime {version('onnxruntime')} against eager PyTorch in fp32; ONNX Runtime in fp32 "
-            f"{1e3 * fp32:.2f} ms; {'with' if vnni else 'without'} VNNI",
+            "note": f"ONNX Runtime {version('onnxruntime')} against eager PyTorch in fp32; "
+            f"ONNX Runtime in fp32 {1e3 * fp32:.2f} ms; {'with' if vnni else 'without'} VNNI",
         }
         if promised:
             yield {
