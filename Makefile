@@ -16,6 +16,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 # Tests compare and time with one thread: it is exact, and fastest beside other programs.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
+# Two workers share the tests, as many as the smallest machines have cores.
+WORKERS ?= -n 2 --dist worksteal
 RUN := $(ONE_THREAD) PYTHONUNBUFFERED=1 $(PY)
 
 .DEFAULT_GOAL := help
@@ -36,7 +38,7 @@ lint: $(VENV)/.test ## check style, format, types and layers
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.test ## run unit, property and doc tests
-	$(RUN) -m pytest -m "not browser"
+	$(RUN) -m pytest -m "not browser" $(WORKERS)
 
 notebooks-test: $(VENV)/.test ## run every notebook and compare with what is stored, network denied
 	$(RUN) -m tests.notebooks
