@@ -24,6 +24,7 @@ from optviz.quantize.observers import Observer, calibrate
 from optviz.quantize.packing import pack4, unpack4
 from optviz.quantize.qparams import QParams, from_range
 from optviz.quantize.ranges import MSE, Entropy, MinMax, MovingAverage, Percentile, Range
+from optviz.quantize.rounding import awq, awq_factors, gptq, gptq_round
 from optviz.quantize.sharing import Shared, Summed
 
 __all__ = [
@@ -51,6 +52,8 @@ __all__ = [
     "Static",
     "Summed",
     "WeightOnly",
+    "awq",
+    "awq_factors",
     "binarize",
     "bytes_of",
     "calibrate",
@@ -69,6 +72,8 @@ __all__ = [
     "fake_quantize_grad",
     "fixed_point",
     "from_range",
+    "gptq",
+    "gptq_round",
     "integer_only",
     "kmeans",
     "lloyd",

@@ -20,14 +20,16 @@ __all__ = ["QuantizedLayer"]
 class QuantizedLayer(nn.Module):
     """A Linear or Conv layer whose weights are integers, computing what integer arithmetic would give.
 
-    Its inputs go through their code, if they have one; weights are read as s · (q − Z); the sum is taken in
-    floating point. Integers and scales are buffers, so that they are saved with the model.
+    Its inputs are divided by a factor each and go through their code, if they have such; weights are read as
+    s · (q − Z); the sum is taken in floating point. Integers and scales are buffers, so that they are saved
+    with the model.
 
     Args:
         layer: what to take the weights from; it stays as it was.
         q: the code of its weights, seen as (out, inputs).
         bits: b of that code.
         before: the code of its inputs, a function that they go through, or None.
+        factors: (in,) what its inputs are divided by, since its weights were multiplied by it; or None.
 
     Example:
         >>> from optviz.quantize import choose_qparams
@@ -43,8 +45,11 @@ class QuantizedLayer(nn.Module):
     scale: torch.Tensor
     zero_point: torch.Tensor
     bias: torch.Tensor | None
+    factors: torch.Tensor | None
 
-    def __init__(self, layer: nn.Module, q: QParams, bits: int, before: Before = None) -> None:
+    def __init__(
+        self, layer: nn.Module, q: QParams, bits: int, before: Before = None, factors: Any = None
+    ) -> None:
         super().__init__()
         weight, bias = layer.get_parameter("weight").detach(), layer._parameters["bias"]
         bare = copy.copy(layer)
@@ -54,6 +59,7 @@ class QuantizedLayer(nn.Module):
         self.register_buffer("codes", quantize(weight.flatten(1), q))
         self.register_buffer("scale", q.scale)
         self.register_buffer("zero_point", q.zero_point)
+        self.register_buffer("factors", factors)
         self.register_buffer("bias", None if bias is None else bias.detach().clone())
         own = isinstance(before, QParams)
         self._before = None if own else before
@@ -81,14 +87,14 @@ class QuantizedLayer(nn.Module):
 
     @property
     def bytes(self) -> int:
-        """What integers take packed at b bits each, with scales, zero points (where not all 0) and biases."""
+        """Integers packed at b bits each, scales, zero points (where not all 0), factors and biases."""
         codes = math.ceil(self.codes.numel() * self.bits / 8)
         zeros = math.ceil(self.scale.numel() * self.bits / 8) if bool(self.zero_point.any()) else 0
-        scales = self.scale.numel() * self.scale.element_size()
-        biases = 0 if self.bias is None else self.bias.numel() * self.bias.element_size()
-        return codes + zeros + scales + biases + (0 if self._ends is None else 5)
+        floats = sum(t.nbytes for t in (self.scale, self.bias, self.factors) if t is not None)
+        return codes + zeros + floats + (0 if self._ends is None else 5)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x if self.factors is None else x / self.factors
         if self.input is not None:
             x = fake_quantize(x, self.input)
         elif self._before is not None:

@@ -46,13 +46,14 @@ def quantize_model(model: nn.Module, recipe: Recipe, batches: Iterable[Any] | No
 
     Reference: Nagel and others, 2021, arXiv:2106.08295, section 3 (quantization after training).
     """
+    checked(model, recipe)
     seen = _observed(model, recipe, batches)
     made = {}
     for name, layer in weighted(model).items():
         bits = recipe.bits_of(name)
         if bits is not None:
             made[layer] = _quantized(layer, bits, recipe, seen.get(name), name)
-    return _replaced(model, made)
+    return replaced(model, made)
 
 
 def bytes_of(model: nn.Module) -> int:
@@ -79,8 +80,8 @@ def bytes_of(model: nn.Module) -> int:
     return sum(layer.bytes for layer in layers) + sum(rest.values())
 
 
-def _observed(model: Any, recipe: Any, batches: Any) -> dict[str, Observer]:
-    """What goes into each layer, where the recipe wants to know; after everything was checked."""
+def checked(model: Any, recipe: Any) -> None:
+    """Refuse what cannot be quantized."""
     from torch import nn
 
     if not isinstance(model, nn.Module):
@@ -95,6 +96,10 @@ def _observed(model: Any, recipe: Any, batches: Any) -> dict[str, Observer]:
     for name, norm in _unfolded(model):
         rule = f"without batch norm (fold {name!r} first: normalize.fold_module(model))"
         require(False, "quantize_model.model", rule, norm)
+
+
+def _observed(model: Any, recipe: Any, batches: Any) -> dict[str, Observer]:
+    """What goes into each layer, where the recipe wants to know."""
     if not recipe.observes:
         require(batches is None, "quantize_model.batches", f"None with {type(recipe).__name__}", batches)
         return {}
@@ -124,7 +129,7 @@ def _quantized(layer: Any, bits: int, recipe: Any, observer: Observer | None, na
     return QuantizedLayer(layer, q, bits, recipe.before(observer))
 
 
-def _replaced(model: nn.Module, made: dict[Any, Any]) -> Any:
+def replaced(model: nn.Module, made: dict[Any, Any]) -> Any:
     """A copy with other layers in the place of some, wherever they stand."""
     import copy
 
