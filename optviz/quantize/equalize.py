@@ -57,7 +57,8 @@ def equalize(model: nn.Module, *, sweeps: int = 20) -> nn.Module:
 
     In every ``nn.Sequential`` each Linear or Conv is equalized with the next one, where only ReLU, LeakyReLU,
     pooling, flattening, dropout or nothing is between; over and over, since each layer but the ends is in two
-    pairs. It helps where a tensor has one scale: with a scale for each output there is little left to gain.
+    pairs. It helps most where a tensor has one scale; a scale for each output takes care of the rows of a
+    layer by itself, but not of its columns.
 
     Args:
         model: any module, batch norm folded; it stays as it was.
