@@ -54,16 +54,22 @@ def test_a_study_is_stored_and_read_back(tmp_path, monkeypatch):
 def test_a_change_of_the_code_makes_it_stale_and_a_change_of_words_does_not(tmp_path, monkeypatch):
     monkeypatch.setattr(_storage, "FOLDER", tmp_path)
     Study("99.weigh", weigh).measure()
+    calls, called, constant = "def weigh():\n    return grams()\n", "def grams():\n    return G\n", "G = 3\n"
+    documented = 'def weigh():\n    """Other words."""\n\n    return grams()  # a comment\n'
     prints = {}
     for name, source in {
-        "words": 'def weigh(grams=3):\n    """Other words."""\n\n    return grams\n',
-        "plain": "def weigh(grams=3):\n    return grams  # a comment\n",
-        "code": "def weigh(grams=4):\n    return grams\n",
+        "plain": constant + called + calls,
+        "words": documented + called + constant,
+        "other": constant + called + calls + "def more():\n    return 1\n",
+        "code": constant + called + calls.replace("grams()", "2 * grams()"),
+        "what it calls": constant + called.replace("G", "-G") + calls,
+        "a constant": constant.replace("3", "4") + called + calls,
     }.items():
-        monkeypatch.setattr(_storage.inspect, "getsource", lambda function, source=source: source)
+        monkeypatch.setattr(_storage.inspect, "getsource", lambda module, source=source: source)
         prints[name] = _storage.fingerprint(weigh)
         assert Study("99.weigh", weigh).stale
-    assert prints["words"] == prints["plain"] != prints["code"]
+    assert prints["words"] == prints["plain"] == prints["other"]
+    assert len({prints[name] for name in ("plain", "code", "what it calls", "a constant")}) == 4
 
 
 @pytest.mark.parametrize("id", ["09.none", "lenet", "", 9])

@@ -1,4 +1,4 @@
-"""``python -m optviz.lessons.studies 09.lenet300100``: measure studies anew and store them; all without ids."""
+"""``python -m optviz.lessons.studies 09.lenet300100`` measures studies anew; without ids, all."""
 
 from __future__ import annotations
 

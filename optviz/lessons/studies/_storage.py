@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import re
-import textwrap
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -123,12 +123,31 @@ class Study:
 
 
 def fingerprint(function: Callable[..., Any]) -> str:
-    """A number that changes when the code does: a digest of it without docstring, comments and layout."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    body = getattr(tree.body[0], "body", [])
+    """A number that changes when the code does: of the function and of all in its file that it uses.
+
+    Docstrings, comments and layout don't count, and neither does what is imported.
+    """
+    defined = {}
+    for node in ast.parse(inspect.getsource(sys.modules[function.__module__])).body:
+        named = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+        for name in [node.name] if isinstance(node, ast.FunctionDef | ast.ClassDef) else named:
+            defined[name] = node
+    found: dict[str, str] = {}
+    wanted = [function.__name__]
+    while wanted:
+        name = wanted.pop()
+        if name in defined and name not in found:
+            found[name] = ast.unparse(_undocumented(defined[name]))
+            wanted += [n.id for n in ast.walk(defined[name]) if isinstance(n, ast.Name)]
+    return hashlib.sha256("\n".join(found[name] for name in sorted(found)).encode()).hexdigest()[:16]
+
+
+def _undocumented(node: ast.stmt) -> ast.stmt:
+    """The definition without its docstring, changed in place."""
+    body = getattr(node, "body", [])
     if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
         del body[0]
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+    return node
 
 
 def machine() -> str:
