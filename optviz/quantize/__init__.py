@@ -17,6 +17,7 @@ from optviz.quantize.histograms import Histogram
 from optviz.quantize.huffman import code_lengths, codewords, decode, encode, entropy
 from optviz.quantize.integer_only import IntegerNetwork, integer_only
 from optviz.quantize.integers import code_dtype, dequantize, fake_quantize, fake_quantize_grad, quantize
+from optviz.quantize.learned import lsq, lsq_ends, lsq_grad, lsq_start
 from optviz.quantize.levels import binarize, ternarize
 from optviz.quantize.methods import Dynamic, Recipe, Static, WeightOnly
 from optviz.quantize.network import bytes_of, quantize_model
@@ -77,6 +78,10 @@ __all__ = [
     "integer_only",
     "kmeans",
     "lloyd",
+    "lsq",
+    "lsq_ends",
+    "lsq_grad",
+    "lsq_start",
     "pack4",
     "quantize",
     "quantize_model",
