@@ -15,7 +15,7 @@ from optviz._files import write_atomic
 from optviz._knobs import require
 from optviz.deploy.codes import opened
 from optviz.deploy.packages import needed, quiet
-from optviz.deploy.programs import example_of, floats, resting
+from optviz.deploy.programs import example_of, floats, one_line, resting
 from optviz.deploy.runtime import Session
 from optviz.deploy.translate import checked, translated
 from optviz.normalize import fold_module
@@ -86,27 +86,47 @@ def to_onnx_int8(
     Reference: Jacob and others, 2017, arXiv:1712.05877; ONNX Runtime, Quantize ONNX models,
     onnxruntime.ai/docs/performance/model-optimizations/quantization.html.
     """
-    onnx, _, tool = needed("to_onnx_int8", "onnx", "onnxscript", "onnxruntime.quantization")
+    *_, tool = needed("to_onnx_int8", "onnx", "onnxscript", "onnxruntime.quantization")
     require(per in (PerTensor(), OUTPUTS), "to_onnx_int8.per", "PerTensor() or PerChannel(0)", per)
     inputs = _inputs(batches)
     first = next(inputs)
     proto = _source(model, first)
     kept = _nodes(proto, skip)
     ends = _calibrated(proto, chain([first], inputs), range, symmetric)
-    kinds = {"weight_type": tool.QuantType.QInt8}
-    kinds["activation_type"] = tool.QuantType.QInt8 if symmetric else tool.QuantType.QUInt8
-    options = {"ActivationSymmetric": symmetric, "TensorQuantOverrides": _overrides(ends)}
-    reader = _reader(tool, {proto.graph.input[0].name: first})
+    content = _quantized(
+        proto,
+        first,
+        activation_type=tool.QuantType.QInt8 if symmetric else tool.QuantType.QUInt8,
+        weight_type=tool.QuantType.QInt8,
+        per_channel=per == OUTPUTS,
+        reduce_range=reduce_range,
+        nodes_to_exclude=kept,
+        extra_options={"ActivationSymmetric": symmetric, "TensorQuantOverrides": _overrides(ends)},
+    )
+    finite = bool(np.isfinite(Session(content)(first)).all())
+    require(finite, "to_onnx_int8.model", "quantized to finite outputs", "NaN or infinity")
+    return Path(write_atomic(path, content))
+
+
+def _quantized(proto: Any, first: np.ndarray, **options: Any) -> bytes:
+    """The file that ``quantize_static`` makes, which searches ranges in one batch, then takes ours."""
+    import onnx
+    from onnxruntime import quantization as tool
+
+    left = [{proto.graph.input[0].name: first}]
+
+    class Reader(tool.CalibrationDataReader):
+        def get_next(self) -> Any:
+            return left.pop() if left else None
+
     with quiet(), tempfile.TemporaryDirectory(prefix="optviz-") as folder:
         target = Path(folder) / "int8.onnx"
-        how = {"per_channel": per == OUTPUTS, "reduce_range": reduce_range, "nodes_to_exclude": kept}
-        tool.quantize_static(proto, target, reader, **how, **kinds, extra_options=options)
-        content = checked(onnx.load(target))
-    found = Session(content)(first)
-    require(
-        bool(np.isfinite(found).all()), "to_onnx_int8.model", "quantized to finite outputs", "NaN or infinity"
-    )
-    return Path(write_atomic(path, content))
+        try:
+            tool.quantize_static(proto, target, Reader(), **options)
+        except Exception as error:  # of many kinds
+            rule = "a network that ONNX Runtime can quantize"
+            raise ValueError(f"to_onnx_int8.model must be {rule}, got: {one_line(error)}") from error
+        return checked(onnx.load(target))
 
 
 def _inputs(batches: Iterable[Any]) -> Iterator[np.ndarray]:
@@ -189,14 +209,3 @@ def _nodes(proto: Any, skip: Sequence[str]) -> list[str]:
         )
     named = {f"{name}.weight" for name in skip}
     return [node.name for node in proto.graph.node if named & set(node.input)]
-
-
-def _reader(tool: Any, feed: dict[str, np.ndarray]) -> Any:
-    """One batch for ONNX Runtime's own search of ranges, whose results are replaced by ours."""
-    left = [feed]
-
-    class Reader(tool.CalibrationDataReader):
-        def get_next(self) -> Any:
-            return left.pop() if left else None
-
-    return Reader()

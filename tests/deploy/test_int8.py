@@ -216,6 +216,27 @@ def test_a_bad_network_is_refused(tmp_path):
         deploy.to_onnx_int8(tmp_path / "net", "never", X)
 
 
+@pytest.mark.parametrize("per", [quantize.PerTensor(), quantize.PerChannel(0)])
+def test_a_transposed_convolution_has_its_scales_along_the_other_axis(per, tmp_path):
+    net = nn.Sequential(nn.ConvTranspose2d(3, 6, 2), nn.ReLU()).requires_grad_(False)
+    net[0].weight *= torch.logspace(-2, 0, 6)[:, None, None]
+    x = torch.rand(32, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    path = deploy.to_onnx_int8(net, tmp_path / "net", [x], per=per)
+    largest = net[0].weight.abs()
+    largest = largest.max() if per == quantize.PerTensor() else largest.amax((0, 2, 3), keepdim=True)
+    scale = deploy.codes(path)["0.weight"].q.scale
+    assert scale.shape == largest.shape
+    np.testing.assert_allclose(scale, largest / 127, rtol=1e-5)
+
+
+def test_what_onnx_runtime_cannot_quantize_is_refused(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"model must be a network that ONNX Runtime can quantize, got: operands"
+    ):
+        deploy.to_onnx_int8(nn.ConvTranspose2d(4, 6, 3, groups=2), tmp_path / "net", torch.rand(2, 4, 4, 4))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_codes_of_files(onnx_file, tmp_path):
     assert deploy.codes(onnx_file("SmallCNN")) == {}, "nothing is quantized"
     with pytest.raises(FileNotFoundError):
