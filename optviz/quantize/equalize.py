@@ -37,7 +37,7 @@ def equalize_pair(first: Any, bias: Any, second: Any) -> tuple[Any, Any, Any]:
         >>> first.tolist(), second.tolist()
         ([[4.0], [0.5]], [[4.0, 0.5]])
 
-    Reference: Nagel and others, 2019, arXiv:1906.04721, section 4.1, equations 5 to 11.
+    Reference: Nagel and others, 2019, arXiv:1906.04721, section 4.1 and appendix A.
     """
     xp, units = namespace(first), first.shape[0]
     fits = second.ndim >= 2 and second.shape[1] == units

@@ -126,7 +126,7 @@ def gptq(
         >>> gptq(net, [x]).codes.dtype
         torch.int8
 
-    Reference: Frantar, Ashkboos, Hoefler and Alistarh, 2022, arXiv:2210.17323, section 3.
+    Reference: Frantar, Ashkboos, Hoefler and Alistarh, 2022, arXiv:2210.17323.
     """
     from optviz.quantize.modules import QuantizedLayer
 

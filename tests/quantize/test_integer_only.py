@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from optviz import data, models, normalize
+from optviz import data, deploy, models, normalize
 from optviz.quantize import (
     MSE,
     PerChannel,
@@ -127,6 +128,15 @@ def test_the_engine_gives_the_same_integers(name: str) -> None:
         own = model(seen).numpy()
     assert (found(seen).argmax(1) == own.argmax(1)).mean() >= 0.97
     assert abs(found(seen) - own).std() < 0.05 * own.std()
+
+
+def test_the_file_for_the_engine_gives_the_same_numbers(tmp_path: Path) -> None:
+    model, (x, _, seen) = trained("LeNet5"), digits(28)
+    found = integer_only(model, [x])
+    engines = deploy.run_onnx(deploy.to_onnx_int8(model, tmp_path / "int8.onnx", [x]), seen.numpy())
+    units = (found(seen) - engines) / float(found.output.scale)
+    assert abs(units).max() < 1.01  # at most one unit in the last place
+    assert (abs(units) > 0.01).mean() < 0.01
 
 
 def test_every_step_is_in_eight_bits() -> None:

@@ -114,7 +114,7 @@ def trained() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
     x, y = (torch.tensor(np.array(v)) for v in (source.train.X, source.train.y))
     model = models.SmallTransformer(generator=torch.Generator().manual_seed(0))
     rule = torch.optim.Adam(model.parameters(), 5e-3)
-    for step in range(60):
+    for step in range(100):
         some = slice(step * 50 % 1000, step * 50 % 1000 + 50)
         rule.zero_grad()
         nn.functional.cross_entropy(model(x[some]), y[some]).backward()
