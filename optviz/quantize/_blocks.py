@@ -12,7 +12,7 @@ from optviz._rows import namespace
 
 __all__ = ["PIECE", "as_blocks", "as_numpy", "extremes", "finite", "pieces"]
 
-PIECE = 1 << 16  # numbers at a time, so that what is made from them stays in the cache
+PIECE = 1 << 17  # numbers at a time, so that what is made from them stays in the cache
 
 
 def as_numpy(x: Any) -> Any:
@@ -25,18 +25,18 @@ def as_numpy(x: Any) -> Any:
     return x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x)
 
 
-def pieces(shape: tuple[int, int], size: int = PIECE) -> Iterator[tuple[slice, slice]]:
-    """Rows and columns of the pieces of an array (blocks, n), of about ``size`` numbers each.
+def pieces(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of the pieces of an array (blocks, n), of about ``PIECE`` numbers each.
 
     Example:
         >>> len(list(pieces((4, PIECE // 2)))), len(list(pieces((1, 3 * PIECE))))
         (2, 3)
     """
     blocks, n = shape
-    many = max(size // n, 1)
+    many = max(PIECE // n, 1)
     for top in range(0, blocks, many):
-        for left in range(0, n, size):
-            yield slice(top, top + many), slice(left, left + size)
+        for left in range(0, n, PIECE):
+            yield slice(top, top + many), slice(left, left + PIECE)
 
 
 def extremes(blocks: Any) -> tuple[Any, Any]:
@@ -50,12 +50,12 @@ def extremes(blocks: Any) -> tuple[Any, Any]:
         low, high = (as_numpy(end) for end in (blocks.amin(1), blocks.amax(1)))
         return low.astype(np.float64), high.astype(np.float64)
     x = as_numpy(blocks)
-    low, high = np.full(len(x), np.inf), np.full(len(x), -np.inf)
-    for rows, columns in pieces(x.shape, 2 * PIECE):
-        part = x[rows, columns]
-        np.minimum(low[rows], part.min(1), out=low[rows])
-        np.maximum(high[rows], part.max(1), out=high[rows])
-    return low, high
+    low, high = np.full(len(x), np.inf, x.dtype), np.full(len(x), -np.inf, x.dtype)
+    for rows, columns in pieces(x.shape):
+        part, lowest, highest = x[rows, columns], low[rows], high[rows]
+        np.minimum(lowest, np.minimum.reduce(part, 1), out=lowest)
+        np.maximum(highest, np.maximum.reduce(part, 1), out=highest)
+    return low.astype(np.float64), high.astype(np.float64)
 
 
 def finite(*values: Any) -> bool:

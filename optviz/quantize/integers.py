@@ -168,18 +168,18 @@ def _coded(x: Any, q: QParams, out: Any, *, back: bool) -> None:
     """
     blocks, s, zero, *ends = as_blocks(_grouped(x, q), *_parts(q, x))
     target, room = out.reshape(blocks.shape), np.empty(min(PIECE, x.size), x.dtype)
-    shifted, ends = bool(zero.any()), [v.item() if v.size == 1 else v for v in ends]
+    shifted, tight = bool(zero.any()), (ends[0].max(), ends[1].min())
     with np.errstate(over="ignore"):  # what is far outside the code is clamped
         for rows, columns in pieces(blocks.shape):
             part = blocks[rows, columns]
-            require(back or finite(part), "quantize.x", "of finite numbers", x)
-            low, high = (v if isinstance(v, float) else v[rows] for v in ends)
             scale = s[rows] if len(s) > 1 else s
             codes = np.divide(part, scale, out=room[: part.size].reshape(part.shape))
             np.rint(codes, out=codes)
             if shifted:
                 codes += zero[rows] if len(zero) > 1 else zero
-            codes.clip(low, high, out=codes)
+            if not (codes.min() >= tight[0] and codes.max() <= tight[1]):  # also if one is NaN
+                require(back or finite(part), "quantize.x", "of finite numbers", x)
+                codes.clip(*(v[rows] if len(v) > 1 else v for v in ends), out=codes)
             if back:
                 codes -= zero[rows] if len(zero) > 1 else zero
                 codes *= scale
