@@ -203,10 +203,8 @@ def moments(model: Any, layers: dict[str, Any], batches: list[Any]) -> dict[str,
     """Name → Σ x xᵀ (in, in) and mean |x| (in,) of a layer's inputs, or of the patches that it sees."""
     import torch
 
-    sums: dict[str, tuple[Any, Any, int]] = {}
-    for name, layer in layers.items():
-        zero = torch.zeros(layer.weight[0].numel(), dtype=torch.float64, device=layer.weight.device)
-        sums[name] = torch.outer(zero, zero), zero, 0
+    zeros = {n: torch.zeros_like(p.weight[0]).flatten().double().detach() for n, p in layers.items()}
+    sums = {name: (torch.outer(zero, zero), zero, 0) for name, zero in zeros.items()}
 
     def note(name: str) -> Any:
         def hook(layer: Any, args: Any) -> None:
