@@ -25,18 +25,18 @@ def as_numpy(x: Any) -> Any:
     return x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x)
 
 
-def pieces(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """Rows and columns of the pieces of an array (blocks, n), of about ``PIECE`` numbers each.
+def pieces(shape: tuple[int, int], size: int = PIECE) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of the pieces of an array (blocks, n), of about ``size`` numbers each.
 
     Example:
         >>> len(list(pieces((4, PIECE // 2)))), len(list(pieces((1, 3 * PIECE))))
         (2, 3)
     """
     blocks, n = shape
-    many = max(PIECE // n, 1)
+    many = max(size // n, 1)
     for top in range(0, blocks, many):
-        for left in range(0, n, PIECE):
-            yield slice(top, top + many), slice(left, left + PIECE)
+        for left in range(0, n, size):
+            yield slice(top, top + many), slice(left, left + size)
 
 
 def extremes(blocks: Any) -> tuple[Any, Any]:

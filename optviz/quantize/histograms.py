@@ -150,7 +150,7 @@ class Histogram:
     def _counted(self, x: Any) -> Any:
         """How many numbers of (blocks, n) fall into each bin, (blocks, bins)."""
         counts = np.zeros((len(x), self.bins))
-        for rows, columns in pieces(x.shape):
+        for rows, columns in pieces(x.shape, 1 << 14):
             part = abs(x[rows, columns]) if self.magnitude else x[rows, columns]
             at = np.floor(part / self.width[rows, None]) - self.first[rows, None]
             at = np.clip(at, 0, self.bins - 1).astype(np.int64) + self.bins * np.arange(len(part))[:, None]

@@ -296,11 +296,11 @@ def _entropy_cut(counts: Any, levels: int) -> int:
     bins, total = len(counts), counts.sum()
     if levels >= bins or total == counts[0]:
         return bins
-    below, filled = np.append(0.0, np.cumsum(counts)), np.append(0, np.cumsum(counts > 0))
+    below, filled = np.append(0.0, np.cumsum(counts)), np.append(0.0, np.cumsum(counts > 0))
     information = np.append(0.0, np.cumsum(_xlogx(counts)))
     found = []
-    for k in range(levels, bins + 1, 128):  # some at a time, to stay in the cache
-        edges = _level_edges(levels, bins)[k - levels : k - levels + 128]
+    for k in range(levels, bins + 1, 64):  # some at a time, to stay in the cache
+        edges = _level_edges(levels, bins)[k - levels : k - levels + 64]
         kept = edges[:, -1]
         mass, cells = np.diff(below[edges], axis=1), np.diff(filled[edges], axis=1)
         rest, last = total - below[kept], counts[kept - 1]
