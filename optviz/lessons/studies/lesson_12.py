@@ -14,7 +14,7 @@ from optviz import data, deploy, evaluation, ledger, models, optimizers, problem
 from optviz._knobs import example
 from optviz.training import Run, train
 
-__all__: list[str] = []
+__all__ = ["int8"]
 
 FORMS: dict[str, tuple[int, dict[str, Any]]] = {
     "int8, min–max": (512, {}),
