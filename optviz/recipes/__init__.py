@@ -3,9 +3,12 @@
 from optviz.recipes.archive import Parts, read_compressed, write_compressed
 from optviz.recipes.compression import Compression, deep_compression
 from optviz.recipes.criteria import OBD, Criterion, Magnitude, Movement, Random, Snip, Taylor, Wanda
+from optviz.recipes.few_bits import FewBits, LearnedSteps
 from optviz.recipes.mixed_bits import BitScan, MixedBits, bit_scan, mixed_bits, rounded
 from optviz.recipes.pruning import one_shot, prune_iteratively, rounds_to
+from optviz.recipes.qat import Rounding, qat
 from optviz.recipes.ramps import Ramp, gradual
+from optviz.recipes.rounded_units import RoundedUnits
 from optviz.recipes.rounds import Later, Round
 from optviz.recipes.scans import Sensitivity, budget, sensitivity
 from optviz.recipes.tickets import Control, NewStart, RandomMask, tickets
@@ -18,7 +21,9 @@ __all__ = [
     "Compression",
     "Control",
     "Criterion",
+    "FewBits",
     "Later",
+    "LearnedSteps",
     "Magnitude",
     "MixedBits",
     "Movement",
@@ -28,6 +33,8 @@ __all__ = [
     "Random",
     "RandomMask",
     "Round",
+    "RoundedUnits",
+    "Rounding",
     "Sensitivity",
     "Snip",
     "Span",
@@ -43,6 +50,7 @@ __all__ = [
     "mixed_bits",
     "one_shot",
     "prune_iteratively",
+    "qat",
     "random_search",
     "read_compressed",
     "rounded",

@@ -1,0 +1,225 @@
+"""Quantization-aware training from 8 bits to 2, beside the same networks rounded after their training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from optviz._knobs import require
+from optviz._rows import chosen
+from optviz.quantize import Granularity, Range
+from optviz.recipes.few_bits import CHANNELS, EXTREMES, FewBits, LearnedSteps, check_levels, label_of
+from optviz.recipes.pruning import seeds_of
+from optviz.recipes.rounded_units import UNITS, RoundedUnits
+from optviz.recipes.rounds import Rows
+from optviz.training import Run, iterate
+from optviz.training.history import whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Rounding", "qat"]
+
+Params = Mapping[str, Any]
+ALL = (8, 6, 4, 3, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Rounding:
+    """Where networks of few bits stand. K = bits × seeds rows, bits-major; S seeds.
+
+    Args:
+        labels: K names of bits, such as "4 bits".
+        seeds: K seeds.
+        step: updates done; 0 before the first.
+        steps: updates that there will be.
+        loss: (K, n) training losses of the rounded networks since the last report.
+        trained: name → (K,) metrics of the networks trained while rounded (QAT).
+        after: name → (K,) metrics of networks trained without rounding for as many updates, then rounded
+            (PTQ).
+        full: name → (S,) metrics of these before they are rounded.
+        params: name → (K, *shape) weights of the networks trained while rounded, as the loss sees them: on
+            their levels. Valid until the next report where ``done`` is False.
+
+    Example:
+        >>> now = {"validation_accuracy": np.array([0.9])}
+        >>> one = Rounding(("4 bits",), (0,), 5, 10, np.zeros((1, 5)), now, now, now, {})
+        >>> one.progress, one.done
+        (0.5, False)
+    """
+
+    labels: tuple[str, ...]
+    seeds: tuple[int, ...]
+    step: int
+    steps: int
+    loss: np.ndarray = field(repr=False)
+    trained: Mapping[str, np.ndarray]
+    after: Mapping[str, np.ndarray]
+    full: Mapping[str, np.ndarray]
+    params: Params = field(repr=False)
+
+    @property
+    def progress(self) -> float:
+        """Share of the updates that are done, 0 to 1."""
+        return self.step / self.steps
+
+    @property
+    def done(self) -> bool:
+        """True for the last report."""
+        return self.step >= self.steps
+
+    def rows(self, label: str) -> list[int]:
+        """Row numbers of one label, in the order of the seeds.
+
+        Raises:
+            ValueError: if no row has it.
+        """
+        found = [i for i, name in enumerate(self.labels) if name == label]
+        require(len(found) > 0, "label", f"one of {list(dict.fromkeys(self.labels))}", label)
+        return found
+
+    def to_frame(self) -> pd.DataFrame:
+        """A pandas table with one line a row: bits, seed, step, then each metric of QAT, PTQ and neither."""
+        import pandas as pd
+
+        columns: dict[str, Any] = {"bits": self.labels, "seed": self.seeds, "step": self.step}
+        times = len(self.labels) // len(next(iter(self.full.values())))
+        for name, values in self.trained.items():
+            columns[f"{name} QAT"] = np.asarray(values)
+            columns[f"{name} PTQ"] = np.asarray(self.after[name])
+            columns[f"{name} full"] = np.tile(np.asarray(self.full[name]), times)
+        return pd.DataFrame(columns)
+
+
+def qat(
+    problem: Any,
+    run: Run,
+    bits: Sequence[int | str] = ALL,
+    steps: int = 400,
+    *,
+    seed: int | Sequence[int] = 0,
+    params: Params | None = None,
+    per: Granularity = CHANNELS,
+    range: Range = EXTREMES,
+    learned: bool = False,
+    units: int | None = None,
+    freeze: float = 0.5,
+    every: int | None = None,
+) -> Iterator[Rounding]:
+    """Train networks while their weights are rounded, and beside them the same networks without.
+
+    All bits and seeds train in one call, with the same images in the same order. What is trained without
+    rounding is rounded for every report with the same bits, so both have had as many updates.
+
+    Args:
+        problem: what is trained, closed-form or of a module.
+        run: optimizer and schedule.
+        bits: B times bits of the weights in [2, 16], ``"ternary"`` or ``"binary"``.
+        steps: updates.
+        seed: one seed or S of them.
+        params: weights to start from, (*shape) or (S, *shape), e.g. trained ones; those that the seeds draw
+            when None.
+        per: which weights share a scale.
+        range: how the ends of the weights' codes are found; with ``learned`` of those rounded after only.
+        learned: the steps of the trained codes are learned (LSQ), else they come from the weights.
+        units: bits of the hidden units in [1, 16] (see :class:`RoundedUnits`); None leaves them as they are.
+        freeze: share of the updates after which ranges of units are not observed any more.
+        every: updates between two reports, and between two observations; T/20 when None.
+
+    Returns:
+        An iterator of :class:`Rounding`, the first before the first update.
+
+    Raises:
+        TypeError: if ``problem`` is no problem, or ``run`` no run.
+        ValueError: if bits are outside, ``learned`` with ternary or binary, ``freeze`` is outside [0, 1], or
+            weights have wrong shapes.
+
+    Example:
+        >>> from optviz import optimizers, problems
+        >>> run = Run(optimizers.SGD(0.9), 0.05)
+        >>> *_, last = qat(problems.digits(), run, (8, 2), 150, learned=True)
+        >>> bool(last.trained["validation_accuracy"][1] > last.after["validation_accuracy"][1] + 0.1)
+        True
+
+    Reference:
+        Jacob and others, 2018, arXiv:1712.05877, section 3; Esser and others, 2019, arXiv:1902.08153 (learned
+        steps); Krishnamoorthi, 2018, arXiv:1806.08342 (ranges frozen late).
+    """
+    levels, steps = check_levels(bits, "qat.bits"), whole("steps", steps)
+    numbers = not any(isinstance(b, str) for b in levels)
+    require(numbers or not learned, "qat.bits", "whole numbers where steps are learned", bits)
+    require(0 <= freeze <= 1, "qat.freeze", "in [0, 1]", freeze)
+    every = max(1, round(steps / 20)) if every is None else whole("every", every)
+    rows = Rows(problem, run, seeds_of(seed), tuple(map(label_of, levels)), every)
+    each = tuple(b for b in levels for _ in rows.seeds)
+    start = rows.start(params)
+    after = FewBits(each, per, range, tuple(chosen(start, None, rows=True)))
+    return _Plan(rows, steps, after, learned, units, freeze).reports(start)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What one training of :func:`qat` is made of."""
+
+    rows: Rows
+    steps: int
+    after: FewBits
+    learned: bool
+    units: int | None
+    freeze: float
+
+    def reports(self, start: Params) -> Iterator[Rounding]:
+        rows, after = self.rows, self.after
+        plain = rows.problem if self.units is None else RoundedUnits(rows.problem, self.units)
+        learning = LearnedSteps(plain, after.per, after.of) if self.learned else None
+        begun = self._rounded(plain, rows.for_all(start), only_units=True)
+        begun = learning.begin(begun, after.bits) if learning else begun  # type: ignore[arg-type]
+        codes = None if self.units is None else _Codes(_units(begun))
+        runs = [replace(rows.run, label=label) for label in rows.labels]
+        coded = iterate(
+            learning or plain, runs, self.steps, seed=rows.seeds, params=begun, every=rows.every,
+            view=None if learning else after, project=codes,
+        )  # fmt: skip
+        full = iterate(rows.problem, [rows.run], self.steps, seed=rows.seeds, params=start, every=rows.every)
+        seen = learning.weights(begun) if learning else after(begun)
+        yield self._report(0, np.zeros((len(after.bits), 0)), plain, seen, start)
+        for now, beside in zip(coded, full, strict=True):
+            at, found = now.step + 1, dict(now.params)
+            seen = learning.weights(found) if learning else found
+            yield self._report(at, now.loss, plain, seen, dict(beside.params))
+            if codes is not None and at <= self.freeze * self.steps:
+                codes.values = plain.observe(seen)
+
+    def _rounded(self, plain: Any, params: Params, only_units: bool = False) -> dict[str, Any]:
+        """Networks rounded after training: weights, and codes of units observed behind such weights."""
+        weights = self.after(params)
+        units = plain.observe(weights) if self.units is not None else {}
+        return {**(params if only_units else weights), **units}
+
+    def _report(self, at: int, loss: np.ndarray, plain: Any, seen: Params, full: Params) -> Rounding:
+        rows = self.rows
+        after = plain.metrics(self._rounded(plain, rows.for_all(full)))
+        trained, before = plain.metrics(seen), rows.problem.metrics(full)
+        seeds = rows.seed_of_row
+        return Rounding(rows.names, seeds, at, self.steps, loss, trained, after, before, dict(seen))
+
+
+class _Codes:
+    """A map that holds the codes of units at values that may be exchanged while a training uses it."""
+
+    def __init__(self, values: Params) -> None:
+        self.values = values
+
+    def __call__(self, params: Params, lr: Any) -> dict[str, Any]:
+        return {**params, **self.values}
+
+    def of_rows(self, rows: Sequence[int]) -> Any:
+        """The same map for some rows, which follows when codes are exchanged."""
+        return lambda params, lr: {**params, **{n: code[rows] for n, code in self.values.items()}}
+
+
+def _units(params: Params) -> dict[str, Any]:
+    return {n: p for n, p in params.items() if n.endswith(UNITS)}
