@@ -154,6 +154,18 @@ def _widgets() -> Finding:
     return Finding("widgets", found, not fits, advice)
 
 
+def _onnx() -> Finding:
+    from optviz import deploy
+
+    there = deploy.available()
+    missing = [name for name, installed in there.items() if installed is None]
+    found = ", ".join(f"{name} {installed or 'missing'}" for name, installed in there.items())
+    if missing:
+        return Finding("ONNX", found, False, "To write and run ONNX files: pip install 'optviz[onnx]'")
+    fast = {True: "with VNNI", False: "without VNNI: 8-bit networks gain less time here"}
+    return Finding("ONNX", found, False, f"Processor {fast.get(deploy.vnni(), 'not known')}.")
+
+
 def _data() -> Finding:
     folder = cache_folder()
     try:
@@ -218,4 +230,4 @@ def _version(name: str) -> str | None:
         return None
 
 
-CHECKS = (_python, _torch, _device, _threads, _memory, _widgets, _data, _chromium)
+CHECKS = (_python, _torch, _device, _threads, _memory, _widgets, _onnx, _data, _chromium)

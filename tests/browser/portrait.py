@@ -45,6 +45,9 @@ schedule_lab(
     ),
     "optimizer_race": Portrait("from optviz import optimizer_race; optimizer_race()", "accuracy"),
     "regularization_lab": Portrait("from optviz import regularization_lab; regularization_lab()", "sizes"),
+    "pruning_lab": Portrait("from optviz import pruning_lab; pruning_lab()", "ledger"),
+    "channel_lab": Portrait("from optviz import channel_lab; channel_lab()", "cost"),
+    "ticket_lab": Portrait("from optviz import ticket_lab; ticket_lab()", "early"),
     "landscape_lab": Portrait("from optviz import landscape_lab; landscape_lab()", "along"),
 }
 

@@ -28,6 +28,8 @@ def main(words: list[str]) -> int:
     if why_not and demanded("network-denied"):
         return 1
     options = ["--nbval", "--nbval-cell-timeout=120", f"--nbval-sanitize-with={SANITIZE}", "-q"]
+    if len(notebooks) > 1:  # two at a time; each notebook stays with one worker, cell by cell in order
+        options += ["-n", "2", "--dist", "loadfile"]
     environment = {**os.environ, "JUPYTER_PREFER_ENV_PATH": "1"}
     environment.pop("MPLBACKEND", None)  # or the kernels would show no pictures
     command = [sys.executable, "-m", "pytest", *options, "--durations=5", *notebooks]

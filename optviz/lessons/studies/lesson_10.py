@@ -59,14 +59,15 @@ def half_the_channels(*, quick: bool = False) -> pd.DataFrame:
             keep = prune.choose_units(prune.unit_scores(dense, example), 0.5)
             cut = prune.shrink(dense, keep, example)
             longer = copy.deepcopy(dense)
-            before, after = (ledger.entry(name, net, example) for net in (dense, cut))
+            parameters = [ledger.parameters(net).total for net in (dense, cut)]
+            work = [sum(ledger.macs(net, example).values()) for net in (dense, cut)]
             slow, fast = ledger.latencies([dense, cut], example, threads=1)
             found["cut"] = _accuracy(cut, images)
             found["cut, trained on"] = _trained(cut, images, more, seed + 1000)
             found["dense, trained on"] = _trained(longer, images, more, seed + 1000)
             left = {
-                "parameters left": after.counts.total / before.counts.total,
-                "work left": after.macs / before.macs,
+                "parameters left": parameters[1] / parameters[0],
+                "work left": work[1] / work[0],
                 "ms dense": 1e3 * slow.median,
                 "ms cut": 1e3 * fast.median,
                 "times faster": slow.median / fast.median,
