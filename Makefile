@@ -45,7 +45,7 @@ notebooks-test: $(VENV)/.test ## run every notebook and compare with what is sto
 
 browser: $(VENV)/.test ## run the tests in real headless Chromium
 	$(RUN) -m tests.chromium
-	$(RUN) -m pytest -m browser tests/browser
+	$(RUN) -m pytest -m browser tests/browser $(WORKERS)
 
 notebooks: $(VENV)/.test ## execute all notebooks in place, then renew the README's lesson table
 	$(RUN) -m tests.notebooks.execute $(NOTEBOOKS)

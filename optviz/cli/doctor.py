@@ -162,8 +162,8 @@ def _onnx() -> Finding:
     found = ", ".join(f"{name} {installed or 'missing'}" for name, installed in there.items())
     if missing:
         return Finding("ONNX", found, False, "To write and run ONNX files: pip install 'optviz[onnx]'")
-    fast = {True: "with VNNI", False: "without VNNI: 8-bit networks gain less time here"}
-    return Finding("ONNX", found, False, f"Processor {fast.get(deploy.vnni(), 'not known')}.")
+    words = {None: "not known", True: "with VNNI", False: "without VNNI: 8-bit networks gain less time here"}
+    return Finding("ONNX", found, False, f"Processor {words[deploy.vnni()]}.")
 
 
 def _data() -> Finding:

@@ -48,7 +48,9 @@ def test_explorers_of_a_lesson_live(page: Notebook, screenshots: Path, name: str
     slider = next(s for s in SLIDERS if page.find(s).count())
     old = page.source(PICTURES)
     page.press(slider, "ArrowRight", times=2)
-    page.wait_for_new_picture(PICTURES, old)
+    page.wait_for_new_picture(
+        PICTURES, old, timeout=60
+    )  # convolutional networks may have to be trained first
     page.wait_until_still(PICTURES, timeout=60)
     page.screenshot(screenshots / f"{Path(name).stem}.png")
     page.assert_clean()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cachetools import LRUCache
 
 from optviz import channel_lab, evaluation, ledger, prune
 from optviz.widgets import Explorer
@@ -165,3 +166,20 @@ def test_what_is_refused() -> None:
     with pytest.raises(TypeError, match="nonsense"):
         channel_lab(nonsense=1)
     assert LabState().network == next(iter(NETWORKS))
+
+
+def test_a_training_that_is_cut_short_goes_on_where_it_stood(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_models", "_going"):
+        monkeypatch.setattr(networks, name, LRUCache(10))
+    state = quick().state
+    whole = [share for _, share, _ in networks.trained(state, 0)]
+    straight = {n: p.clone() for n, p in networks._models[(*state.trained, 0)].state_dict().items()}
+    networks._models.clear()
+    first = networks.trained(state, 0)
+    some = [next(first)[1] for _ in range(2)]
+    first.close()
+    rest = list(networks.trained(state, 0))
+    assert some + [share for _, share, _ in rest] == whole
+    for name, p in rest[-1][0].state_dict().items():
+        assert torch.equal(p, straight[name])
+    assert not networks._going

@@ -18,6 +18,7 @@ __all__ = ["accuracy", "fine_tuned", "renew", "trained"]
 BATCH, TUNING = 64, 1e-3  # images in a batch, and Adam's rate in fine-tuning
 SEEN = 512  # training images from which batch norms take their means anew
 _models: LRUCache[Any, Any] = LRUCache(60)  # at most 200 kB each
+_going: LRUCache[Any, tuple[Any, Iterator[float]]] = LRUCache(12)
 _tuned: LRUCache[Any, float] = LRUCache(4_000)
 
 
@@ -55,9 +56,13 @@ def trained(state: LabState, seed: int) -> Iterator[tuple[Any, float, bool]]:
     if key in _models:
         yield _models[key], 1.0, False
         return
-    model = state.kind.make(state.images, torch.Generator().manual_seed(seed))
-    for share in _fit(model, state.images, state.kind.lr, state.steps, seed):
+    if key not in _going:
+        model = state.kind.make(state.images, torch.Generator().manual_seed(seed))
+        _going[key] = model, _fit(model, state.images, state.kind.lr, state.steps, seed)
+    model, rest = _going[key]
+    for share in rest:  # where a move has cut it short, the next one goes on from there
         yield model, share, True
+    _going.pop(key, None)
     _models[key] = model.eval()
     yield model, 1.0, True
 
