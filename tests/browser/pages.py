@@ -50,6 +50,10 @@ KNOWN_KERNEL_ERRORS = (
         r"^No such comm: [0-9a-f]{8}-",
         "an id with dashes is JupyterLab's: its widget manager opens a comm of its own to ask for widgets",
     ),
+    (
+        r"^No such comm target registered: jupyter\.widget\.control\s*$",
+        "the same request, when it comes before the first cell has loaded ipywidgets",
+    ),
 )
 
 
