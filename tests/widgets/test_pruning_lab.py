@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cachetools import LRUCache
 
 from optviz import prune, pruning_lab, recipes
 from optviz.optimizers import SGD
@@ -30,7 +31,7 @@ def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered."""
     for name in ("_dense", "_scores", "_trained", "_books", "_times"):
-        monkeypatch.setattr(computing, name, type(getattr(computing, name))())
+        monkeypatch.setattr(computing, name, LRUCache(600))
 
 
 def quick(**settings: Any) -> Explorer:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 
 from optviz import prune, recipes
 from optviz.optimizers import SGD
@@ -158,11 +158,11 @@ class _Work:
         return Outcome(state, *parts, images, progress, took, self.fresh, note)
 
 
-_dense: OrderedDict[Any, Dense] = OrderedDict()
-_scores: OrderedDict[Any, tuple[list[Params], Scan]] = OrderedDict()
-_trained: OrderedDict[Any, Retrained] = OrderedDict()
-_books: OrderedDict[Any, Book] = OrderedDict()
-_times: OrderedDict[Any, tuple[Any, ...]] = OrderedDict()
+_dense: LRUCache[Any, Dense] = LRUCache(REMEMBERED)
+_scores: LRUCache[Any, tuple[list[Params], Scan]] = LRUCache(REMEMBERED)
+_trained: LRUCache[Any, Retrained] = LRUCache(REMEMBERED)
+_books: LRUCache[Any, Book] = LRUCache(REMEMBERED)
+_times: LRUCache[Any, tuple[Any, ...]] = LRUCache(REMEMBERED)
 
 
 def compute(state: LabState) -> Iterator[Outcome]:
@@ -208,7 +208,7 @@ def _train_dense(work: _Work) -> Iterator[float]:
             yield (step.step + 1) / state.steps
         params = {n: np.array(p) for n, p in step.params.items()}
         work.fresh += state.seeds
-        _keep(_dense, key, Dense(params, np.array(step.metrics["validation_accuracy"])))
+        _dense[key] = Dense(params, np.array(step.metrics["validation_accuracy"]))
     work.dense = _dense[key]
 
 
@@ -228,7 +228,7 @@ def _score(work: _Work) -> Iterator[float]:
         scans.append(recipes.sensitivity(state.problem, params, LEVELS, criterion=known))
         yield (s + 1) / state.seeds
     accuracy = np.stack([scan.accuracy for scan in scans], axis=2)
-    _keep(_scores, _scored(state), (scores, Scan(scans[0].layers, accuracy)))
+    _scores[_scored(state)] = scores, Scan(scans[0].layers, accuracy)
 
 
 def _cut(
@@ -259,10 +259,8 @@ def _accuracy(state: LabState, params: Params, masks: Params) -> np.ndarray:
 def _retrain(work: _Work, levels: Sequence[float]) -> Iterator[float]:
     """Retrain what is not remembered: all seeds and sparsities are rows of one training."""
     state, dense = work.state, work.dense
-    missing = tuple(level for level in dict.fromkeys(levels) if _key(state, level) not in _trained)
-    for level in levels:
-        if _key(state, level) in _trained:
-            _trained.move_to_end(_key(state, level))
+    asked = dict.fromkeys(levels)
+    missing = tuple(level for level in asked if _trained.get(_key(state, level)) is None)  # asking is use
     if not missing or dense is None:
         return
     work.fresh += len(missing) * state.seeds
@@ -305,7 +303,7 @@ def _file(state: LabState, levels: Sequence[float], now: Any, at: np.ndarray, co
         masks = {n: np.array(m[rows.start]) for n, m in now.masks.items()}
         params = {n: np.array(p[rows.start]) for n, p in now.params.items()}
         cut = Cut(masks, gone[:, rows], course[rows, -1])
-        _keep(_trained, _key(state, level), Retrained(at, course[rows], cut, params))
+        _trained[_key(state, level)] = Retrained(at, course[rows], cut, params)
 
 
 def _write(work: _Work) -> Iterator[float]:
@@ -316,12 +314,12 @@ def _write(work: _Work) -> Iterator[float]:
         if key not in _books:
             for book in booked(_trained[key].params):
                 if book is not None:
-                    _keep(_books, key, book)
+                    _books[key] = book
                 yield i / len(keys)
     work.books = tuple(_books[key] for key in keys)
     pair = keys[0], keys[-1]
     if pair not in _times:
-        _keep(_times, pair, tuple(timed(state.problem, *(_trained[key].params for key in pair))))
+        _times[pair] = tuple(timed(state.problem, *(_trained[key].params for key in pair)))
     work.times = _times[pair]
 
 
@@ -342,10 +340,3 @@ def _key(state: LabState, level: float) -> Any:
     """Everything that determines retraining; without a cut it is the dense network trained on."""
     how = (state.score, state.scope) if level > 0 else ()
     return state.task, how, state.timing, state.retrain, level
-
-
-def _keep(memory: OrderedDict[Any, Any], key: Any, value: Any) -> None:
-    memory[key] = value
-    memory.move_to_end(key)
-    while len(memory) > REMEMBERED:
-        memory.popitem(last=False)

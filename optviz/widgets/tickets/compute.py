@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 
 from optviz import recipes
 from optviz.recipes import NewStart, RandomMask
@@ -94,7 +94,7 @@ class _Course:
         return sum(found.done for found in self.rounds)
 
 
-_memory: OrderedDict[Any, _Course] = OrderedDict()
+_memory: LRUCache[Any, _Course] = LRUCache(REMEMBERED)
 
 
 def compute(state: LabState) -> Iterator[Outcome]:
@@ -150,9 +150,6 @@ def _course(state: LabState, problem: Any, seed: int) -> _Course:
             every=_pace(state),
         )
         _memory[key] = _Course(going)
-    _memory.move_to_end(key)
-    while len(_memory) > max(REMEMBERED, state.seeds):
-        _memory.popitem(last=False)
     return _memory[key]
 
 
