@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy import stats
 from sklearn.metrics import accuracy_score
 
 from optviz import evaluation
-from optviz.evaluation import accuracy, holm, paired, seed_interval, verdict, wilson
+from optviz.evaluation import accuracy, holm, holm_paired, paired, seed_interval, verdict, wilson
 
 # --- accuracy ---------------------------------------------------------------------------------------------
 
@@ -164,6 +165,22 @@ def test_holm(p, expected):
     np.testing.assert_allclose(holm(p), expected)
 
 
+@settings(max_examples=50)
+@given(
+    values=arrays(np.float64, (4, 5), elements=st.integers(0, 40).map(lambda n: n / 40)),
+    level=st.sampled_from([0.8, 0.95, 0.99]),
+)
+def test_intervals_after_holm_agree_with_his_p_values(values, level):
+    found = holm_paired([(values[0], other) for other in values[1:]], level, resolution=0.01)
+    plain = [paired(values[0], other, level, resolution=0.01) for other in values[1:]]
+    np.testing.assert_allclose([pair.p for pair in found], holm([pair.p for pair in plain]))
+    for pair, alone in zip(found, plain, strict=True):
+        assert pair.mean == alone.mean
+        assert pair.half_width >= alone.half_width - 1e-12
+        if abs(pair.p - (1 - level)) > 1e-9:
+            assert (abs(pair.mean) > pair.half_width) == (pair.p < 1 - level)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -180,6 +197,7 @@ def test_holm(p, expected):
         (lambda: paired([1, 2], [1, 2], level=2), r"paired\.level must be"),
         (lambda: holm([0.1, 1.1]), r"holm\.p_values must be in \[0, 1\]"),
         (lambda: holm([np.nan]), r"holm\.p_values must be in \[0, 1\]"),
+        (lambda: holm_paired([([1], [2])]), r"holm_paired\.pairs must be of two or more seeds"),
         (lambda: holm(0.1), r"holm\.p_values must be of shape \(m,\)"),
         (lambda: verdict({}, 10), r"verdict\.values must be runs with the same number of seeds"),
         (lambda: verdict({"a": []}, 10), r"verdict\.values must be runs"),

@@ -2,7 +2,7 @@
 
 from optviz.evaluation.calibration import Reliability, calibration_error, reliability
 from optviz.evaluation.classes import ClassScores, class_scores, confusion, over_batches, top_k_accuracy
-from optviz.evaluation.intervals import Paired, accuracy, holm, paired, seed_interval, wilson
+from optviz.evaluation.intervals import Paired, accuracy, holm, holm_paired, paired, seed_interval, wilson
 from optviz.evaluation.resampling import bootstrap
 from optviz.evaluation.symptoms import Diagnosis, diagnosis
 from optviz.evaluation.verdicts import Verdict, verdict
@@ -20,6 +20,7 @@ __all__ = [
     "confusion",
     "diagnosis",
     "holm",
+    "holm_paired",
     "over_batches",
     "paired",
     "reliability",

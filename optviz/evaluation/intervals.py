@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from types import ModuleType
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from optviz._knobs import require
 
-__all__ = ["Paired", "accuracy", "holm", "paired", "seed_interval", "wilson"]
+__all__ = ["Paired", "accuracy", "holm", "holm_paired", "paired", "seed_interval", "wilson"]
 
 
 def accuracy(predictions: Any, labels: Any) -> Any:
@@ -219,6 +220,45 @@ def holm(p_values: Any) -> np.ndarray:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(raised, 1.0)
     return adjusted
+
+
+def holm_paired(
+    pairs: Sequence[tuple[Any, Any]], level: float = 0.95, *, resolution: float = 0.0
+) -> list[Paired]:
+    """Paired t-tests of m pairs of runs, corrected after Holm, with intervals that agree with the p-values.
+
+    Holm's procedure tests the pair with the i-th smallest p at 1 − (1 − level) / (m − i + 1), up to the first
+    that it doesn't reject. Each interval has the level at which its pair was tested, so that it leaves out 0
+    exactly where p' ≤ 1 − level.
+
+    Args:
+        pairs: m pairs (a, b) as in :func:`paired`, with two or more seeds.
+        level: share of such sets of tests without a wrong rejection, in (0, 1).
+        resolution: see :func:`paired`.
+
+    Returns:
+        m :class:`Paired`, in the order given, with adjusted p-values.
+
+    Raises:
+        ValueError: as :func:`paired`, or if a pair has one seed.
+
+    Example:
+        >>> good, bad = [0.95, 0.96, 0.97], [0.90, 0.92, 0.91]
+        >>> [round(pair.p, 3) for pair in holm_paired([(good, bad), (good, good)])]
+        [0.026, 1.0]
+
+    Reference:
+        Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6,
+        65–70, 1979.
+    """
+    check_level(level, "holm_paired")
+    p = np.array([paired(a, b, resolution=resolution).p for a, b in pairs])
+    require(not bool(np.isnan(p).any()), "holm_paired.pairs", "of two or more seeds", len(p))
+    adjusted, rank, alpha = holm(p), np.argsort(np.argsort(p, kind="stable")), 1 - level
+    rejected = int((adjusted <= alpha).sum())
+    tested = 1 - alpha / (len(p) - np.minimum(rank, rejected))
+    found = [paired(a, b, own, resolution=resolution) for (a, b), own in zip(pairs, tested, strict=True)]
+    return [replace(pair, p=float(raised)) for pair, raised in zip(found, adjusted, strict=True)]
 
 
 def check_level(level: float, caller: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from optviz._knobs import require
-from optviz.evaluation.intervals import Paired, check_level, holm, paired, seed_interval, wilson
+from optviz.evaluation.intervals import Paired, check_level, holm_paired, seed_interval, wilson
 
 __all__ = ["Verdict", "verdict"]
 
@@ -122,21 +122,14 @@ def _against_best(
     runs: Mapping[str, np.ndarray], best: str, n_examples: int, level: float
 ) -> dict[str, Paired]:
     """Best minus each other run, adjusted over all pairs: the best is chosen by looking at all of them."""
-    half_image = 0.5 / n_examples
     every = list(combinations(runs, 2))
-    if not every:
-        return {}
-    p = np.array([paired(runs[a], runs[b], resolution=half_image).p for a, b in every])
-    adjusted, rank = holm(p), np.argsort(np.argsort(p, kind="stable"))
-    rejected, alpha = int((adjusted <= 1 - level).sum()), 1 - level
-    out = {}
-    for i, pair in enumerate(every):
-        if best in pair:
-            other = pair[0] if pair[1] == best else pair[1]
-            # the level at which Holm's procedure tested this pair: the interval excludes 0 iff it rejected
-            own = 1 - alpha / (len(every) - min(int(rank[i]), rejected))
-            result = paired(runs[best], runs[other], own, resolution=half_image)
-            out[other] = replace(result, mean=max(result.mean, 0.0), p=float(adjusted[i]))  # never -1e-17
+    ordered = [(b, a) if b == best else (a, b) for a, b in every]
+    tested = holm_paired([(runs[a], runs[b]) for a, b in ordered], level, resolution=0.5 / n_examples)
+    out = {
+        other: replace(pair, mean=max(pair.mean, 0.0))  # never -1e-17
+        for (one, other), pair in zip(ordered, tested, strict=True)
+        if one == best
+    }
     return dict(sorted(out.items(), key=lambda item: item[1].mean))
 
 

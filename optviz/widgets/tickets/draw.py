@@ -187,13 +187,10 @@ def against(result: Outcome) -> dict[str, tuple[evaluation.Paired, str]]:
     shown, others = result.state.shown - 1, [name for name in NAMES if name != "ticket"]
     ends = {n: 100 * (result.final(n) if n == "dense" else result.final(n)[:, shown]) for n in NAMES}
     one = 50 / result.images  # half an image, in points: no spread is smaller than that
-    p = np.array([evaluation.paired(ends["ticket"], ends[n], resolution=one).p for n in others])
-    sure, rank = evaluation.holm(p) <= 0.05, np.argsort(np.argsort(p, kind="stable"))
+    tested = evaluation.holm_paired([(ends["ticket"], ends[name]) for name in others], resolution=one)
     found = {}
-    for i, name in enumerate(others):
-        level = 1 - 0.05 / (len(p) - min(int(rank[i]), int(sure.sum())))
-        pair = evaluation.paired(ends["ticket"], ends[name], level, resolution=one)
-        found[name] = pair, ("ahead" if pair.mean > 0 else "behind") if sure[i] else "level"
+    for name, pair in zip(others, tested, strict=True):
+        found[name] = pair, "level" if pair.p > 0.05 else "ahead" if pair.mean > 0 else "behind"
     return found
 
 
