@@ -16,9 +16,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 # Tests compare and time with one thread: it is exact, and fastest beside other programs.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
-# Two workers share the unit tests, as many as the smallest machines have cores. The browser has the machine
-# for itself: what it shows depends on time.
+# Two workers share the tests, as many as the smallest machines have cores. In the browser the tests of one
+# open page stay together, since to open it takes as long as they do.
 WORKERS ?= -n 2 --dist worksteal
+PAGES ?= -n 2 --dist loadgroup
 RUN := $(ONE_THREAD) PYTHONUNBUFFERED=1 $(PY)
 
 .DEFAULT_GOAL := help
@@ -46,7 +47,7 @@ notebooks-test: $(VENV)/.test ## run every notebook and compare with what is sto
 
 browser: $(VENV)/.test ## run the tests in real headless Chromium
 	$(RUN) -m tests.chromium
-	$(RUN) -m pytest -m browser tests/browser
+	$(RUN) -m pytest -m browser $(PAGES) tests/browser
 
 notebooks: $(VENV)/.test ## execute all notebooks in place, then renew the README's lesson table
 	$(RUN) -m tests.notebooks.execute $(NOTEBOOKS)

@@ -25,10 +25,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder."""
+    """Mark every test of this folder; those that share an open page stay together on one worker."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("browser")
+            if "opened" in getattr(item, "fixturenames", ()):
+                which = getattr(item, "callspec", None)
+                name = which.params.get("opened", "") if which else ""
+                item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{name}"))
 
 
 @pytest.fixture(scope="package")
