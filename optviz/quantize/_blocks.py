@@ -12,7 +12,7 @@ from optviz._rows import namespace
 
 __all__ = ["PIECE", "as_blocks", "as_numpy", "extremes", "finite", "pieces"]
 
-PIECE = 1 << 17  # numbers at a time, so that what is made from them stays in the cache
+PIECE = 1 << 18  # numbers at a time, so that what is made from them stays in the cache
 
 
 def as_numpy(x: Any) -> Any:
