@@ -16,6 +16,7 @@ from optviz.recipes.pruning import seeds_of
 from optviz.recipes.rounded_units import UNITS, RoundedUnits
 from optviz.recipes.rounds import Rows
 from optviz.training import Run, iterate
+from optviz.training.block import gathered
 from optviz.training.history import whole
 
 if TYPE_CHECKING:
@@ -42,11 +43,14 @@ class Rounding:
             (PTQ).
         full: name → (S,) metrics of these before they are rounded.
         params: name → (K, *shape) weights of the networks trained while rounded, as the loss sees them: on
-            their levels. Valid until the next report where ``done`` is False.
+            their levels. These and the following are valid until the next report where ``done`` is False.
+        rounded: name → (K, *shape) weights of the networks of ``after``, on their levels.
+        plain: name → (S, *shape) weights of the networks of ``full``.
+        latent: name → (K, *shape) what is really trained: weights between the levels, learned steps.
 
     Example:
         >>> now = {"validation_accuracy": np.array([0.9])}
-        >>> one = Rounding(("4 bits",), (0,), 5, 10, np.zeros((1, 5)), now, now, now, {})
+        >>> one = Rounding(("4 bits",), (0,), 5, 10, np.zeros((1, 5)), now, now, now)
         >>> one.progress, one.done
         (0.5, False)
     """
@@ -59,7 +63,10 @@ class Rounding:
     trained: Mapping[str, np.ndarray]
     after: Mapping[str, np.ndarray]
     full: Mapping[str, np.ndarray]
-    params: Params = field(repr=False)
+    params: Params = field(default_factory=dict, repr=False)
+    rounded: Params = field(default_factory=dict, repr=False)
+    plain: Params = field(default_factory=dict, repr=False)
+    latent: Params = field(default_factory=dict, repr=False)
 
     @property
     def progress(self) -> float:
@@ -178,20 +185,21 @@ class _Plan:
         begun = self._rounded(plain, rows.for_all(start), only_units=True)
         begun = learning.begin(begun, after.bits) if learning else begun  # type: ignore[arg-type]
         codes = None if self.units is None else _Codes(_units(begun))
-        runs = [replace(rows.run, label=label) for label in rows.labels]
-        coded = iterate(
-            learning or plain, runs, self.steps, seed=rows.seeds, params=begun, every=rows.every,
-            view=None if learning else after, project=codes,
-        )  # fmt: skip
-        full = iterate(rows.problem, [rows.run], self.steps, seed=rows.seeds, params=start, every=rows.every)
+        view = None if learning else _Watched(after)
+        runs, every = [replace(rows.run, label=label) for label in rows.labels], rows.every
+        rare = {"every": every, "measure": (every or 1) * self.steps}  # measured here, not there
+        coded = iterate(learning or plain, runs, self.steps, seed=rows.seeds, params=begun, view=view,
+                        project=codes, **rare)  # fmt: skip
+        full = iterate(rows.problem, [rows.run], self.steps, seed=rows.seeds, params=start, **rare)
         seen = learning.weights(begun) if learning else after(begun)
-        yield self._report(0, np.zeros((len(after.bits), 0)), plain, seen, start)
+        yield self._report(0, np.zeros((len(after.bits), 0)), plain, (begun, seen), start)
         for now, beside in zip(coded, full, strict=True):
-            at, found = now.step + 1, dict(now.params)
-            seen = learning.weights(found) if learning else found
-            yield self._report(at, now.loss, plain, seen, dict(beside.params))
+            at = now.step + 1
+            found = dict(now.params) if view is None else view.both(now.params)
+            both = found if view else (found, learning.weights(found))  # type: ignore[union-attr]
+            yield self._report(at, now.loss, plain, both, dict(beside.params))
             if codes is not None and at <= self.freeze * self.steps:
-                codes.values = plain.observe(seen)
+                codes.values = plain.observe(both[1])
 
     def _rounded(self, plain: Any, params: Params, only_units: bool = False) -> dict[str, Any]:
         """Networks rounded after training: weights, and codes of units observed behind such weights."""
@@ -199,12 +207,38 @@ class _Plan:
         units = plain.observe(weights) if self.units is not None else {}
         return {**(params if only_units else weights), **units}
 
-    def _report(self, at: int, loss: np.ndarray, plain: Any, seen: Params, full: Params) -> Rounding:
-        rows = self.rows
-        after = plain.metrics(self._rounded(plain, rows.for_all(full)))
-        trained, before = plain.metrics(seen), rows.problem.metrics(full)
-        seeds = rows.seed_of_row
-        return Rounding(rows.names, seeds, at, self.steps, loss, trained, after, before, dict(seen))
+    def _report(self, at: int, loss: np.ndarray, plain: Any, both: Any, full: Params) -> Rounding:
+        rows, (latent, seen) = self.rows, both
+        rounded = self._rounded(plain, rows.for_all(full))
+        trained, after, before = plain.metrics(seen), plain.metrics(rounded), rows.problem.metrics(full)
+        metrics, weights = (loss, trained, after, before), (dict(seen), rounded, full, dict(latent))
+        return Rounding(rows.names, rows.seed_of_row, at, self.steps, *metrics, *weights)
+
+
+class _Watched:
+    """A view that knows what it was given and gave last: weights between the levels, and on them."""
+
+    def __init__(self, view: FewBits, parts: list[Any] | None = None, rows: Sequence[int] = ()) -> None:
+        self.view, self.parts, self.rows = view, [] if parts is None else parts, list(rows)
+        self.last: tuple[Params, Params] = {}, {}
+        self.check = view.check
+
+    def __call__(self, params: Params, lr: Any = None) -> dict[str, Any]:
+        seen = self.view(params)
+        self.last = params, seen
+        return seen
+
+    def of_rows(self, rows: Sequence[int]) -> _Watched:
+        """The same view for some rows; what it sees is known here too."""
+        self.parts.append(_Watched(self.view.of_rows(rows), rows=rows))
+        return self.parts[-1]
+
+    def both(self, params: Params) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Weights of all K rows between the levels, and on them; ``params`` are those of a ``Step``."""
+        params[next(iter(params))]  # asks each part for its weights as they are to be used
+        count = len(self.view.bits)
+        own, seen = (gathered(count, [(part.rows, part.last[i]) for part in self.parts]) for i in (0, 1))
+        return own, seen
 
 
 class _Codes:
