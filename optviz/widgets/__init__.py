@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from optviz.widgets.landscape import landscape_lab
     from optviz.widgets.losses import loss_lab
     from optviz.widgets.normalization import normalization_lab
+    from optviz.widgets.numbers import number_lab
     from optviz.widgets.panel import Panel
     from optviz.widgets.pruning import pruning_lab
     from optviz.widgets.race import optimizer_race
@@ -34,6 +35,7 @@ _HOMES = {
     "landscape_lab": "landscape",
     "loss_lab": "losses",
     "normalization_lab": "normalization",
+    "number_lab": "numbers",
     "pruning_lab": "pruning",
     "regularization_lab": "regularization",
     "optimizer_race": "race",
@@ -51,6 +53,7 @@ __all__ = [
     "landscape_lab",
     "loss_lab",
     "normalization_lab",
+    "number_lab",
     "optimizer_race",
     "pruning_lab",
     "regularization_lab",

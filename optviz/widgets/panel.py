@@ -229,7 +229,8 @@ def stacked(pictures: Sequence[bytes], columns: int = 2, colors: int = 64) -> by
 
     Args:
         pictures: PNG bytes.
-        columns: how many of the first one's width stand in a row; larger ones take more room.
+        columns: how many of the first one's width stand in a row; larger ones take more room. A first one
+            that is as wide as so many of the narrowest has a row of its own.
         colors: size of the palette.
 
     Returns:
@@ -245,7 +246,9 @@ def stacked(pictures: Sequence[bytes], columns: int = 2, colors: int = 64) -> by
     """
     require(len(pictures) > 0, "pictures", "at least one", pictures)
     tiles = [Image.open(io.BytesIO(picture)).convert("RGB") for picture in pictures]
-    widest = max(tiles[0].width * columns, *(tile.width for tile in tiles))
+    widths = [tile.width for tile in tiles]
+    row = tiles[0].width >= columns * min(widths)  # the first one has a row of its own
+    widest = max(tiles[0].width * (1 if row else columns), *widths)
     places, x, y, bottom = [], 0, 0, 0
     for tile in tiles:
         if x + tile.width > widest:

@@ -48,6 +48,7 @@ LABS = {
     "landscape": Case("landscape_lab(__import__('optviz').surfaces.Booth())", "shared-lr"),
     "loss": Case("loss_lab()", "shared-a"),
     "normalization": Case("normalization_lab()", "card-3 .optviz-field-std", "shared-steps"),
+    "number": Case("number_lab()", "shared-x"),
     "pruning": Case("pruning_lab()", "shared-sparsity", "shared-retrain"),
     "race": Case("optimizer_race()", "card-0 .optviz-field-lr", "shared-digits_steps"),
     "regularization": Case("regularization_lab()", "card-1 .optviz-field-strength", "shared-steps"),

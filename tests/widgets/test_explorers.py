@@ -82,6 +82,7 @@ LABS = {
         "from optviz import activations, initializers, normalization_lab, normalize, optimizers",
         slow=("data",),
     ),
+    "number": Case(lambda: widgets.number_lab(), "from optviz import number_lab"),
     "pruning": Case(
         lambda: widgets.pruning_lab(network=(8,), steps=40, retrain=20, seeds=2),
         "from optviz import prune, pruning_lab, recipes; from optviz.widgets.pruning import *",
