@@ -79,8 +79,13 @@ class Summed:
     It is about as many times larger than that of one weight as the cluster has weights: rates that were good
     for single weights are too large for rules that don't divide by the size of gradients, such as SGD.
 
+    With ``mean`` it is divided by the number n of the cluster's weights. Then a step of SGD is the step of
+    all weights, projected to where they are still shared: rates and weight decays that were good for single
+    weights stay good (n weights of value c decay together by n·c, not by c).
+
     Args:
         labels, rows: as for :class:`Shared`; weights with label −1 get 0.
+        mean: the mean of each cluster's gradients instead of the sum.
 
     Raises:
         TypeError, ValueError: as :class:`Shared`.
@@ -89,12 +94,16 @@ class Summed:
         >>> grads = Summed({"w": np.array([[0, 1, 0, -1]])})
         >>> grads({"w": np.array([[3.0, 5.0, 4.0, 6.0]]), "b": np.ones(1)})["w"].tolist()
         [[7.0, 5.0, 7.0, 0.0]]
+        >>> mean = Summed({"w": np.array([[0, 1, 0, -1]])}, mean=True)
+        >>> mean({"w": np.array([[3.0, 5.0, 4.0, 6.0]])})["w"].tolist()
+        [[3.5, 5.0, 3.5, 0.0]]
 
     Reference: Han, Mao and Dally, Deep compression, 2015, arXiv:1510.00149, section 3.3 and equation 3.
     """
 
     labels: Labels
     rows: tuple[int, ...] | None = None
+    mean: bool = False
     _ready: dict[Any, Any] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -109,7 +118,7 @@ class Summed:
 
     def of_rows(self, rows: Sequence[int]) -> Summed:
         """The same map for some rows of a training, in the order given."""
-        return Summed(self.labels, _narrowed(self.rows, rows))
+        return Summed(self.labels, _narrowed(self.rows, rows), self.mean)
 
     def check(self, params: Params, rows: int) -> None:
         """Look whether labels fit weights (*shape) of one network in a training of ``rows`` rows."""
@@ -122,17 +131,26 @@ class Summed:
             sums = np.bincount(clusters.cell, values, clusters.cells).astype(g.dtype)
         else:
             sums = g.new_zeros(clusters.cells).index_add_(0, clusters.cell, values)
+        if self.mean:
+            sums = (sums / clusters.counts).astype(g.dtype) if namespace(g) is np else sums / clusters.counts
         out.reshape(-1)[clusters.at] = sums[clusters.cell]
         return out
 
 
 class _Clusters(NamedTuple):
-    """Places in a flat array: of the weights that have a value, of the first of their cluster, its number."""
+    """Places in a flat array: of the weights that have a value, of the first of their cluster, its number.
+
+    And how many weights each cluster has.
+    """
 
     at: Any
     source: Any
     cell: Any
-    cells: int
+    counts: Any
+
+    @property
+    def cells(self) -> int:
+        return len(self.counts)
 
 
 def _clusters(map: Shared | Summed, name: str, p: Any) -> _Clusters:
@@ -141,8 +159,11 @@ def _clusters(map: Shared | Summed, name: str, p: Any) -> _Clusters:
     if key not in map._ready:
         found = _found(_by_row(map, name, tuple(p.shape)))
         xp = namespace(p)
-        at, source, cell = (v if xp is np else xp.as_tensor(v, device=p.device) for v in found)
-        map._ready[key] = _Clusters(at, source, cell, int(found[2].max(initial=-1)) + 1)
+        counts = np.bincount(found[2])
+        at, source, cell, many = (
+            v if xp is np else xp.as_tensor(v, device=p.device) for v in (*found, counts)
+        )
+        map._ready[key] = _Clusters(at, source, cell, many)
     return map._ready[key]
 
 
@@ -228,7 +249,8 @@ def _told(map: Shared | Summed) -> str:
     arrays = [_plain(v).astype(np.int64) for labels in each for v in labels.values()]
     mark = zlib.crc32(b"".join(v.tobytes() for v in arrays) + repr((len(each), map.rows)).encode())
     shapes = ", ".join(f"{n}: {tuple(v.shape)}" for n, v in _first(map).items())
-    return f"{type(map).__name__}({shapes}; {mark:08x})"
+    mean = ", mean" if getattr(map, "mean", False) else ""
+    return f"{type(map).__name__}({shapes}; {mark:08x}{mean})"
 
 
 def _plain(x: Any) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optviz import optimizers, quantize, schedules
+from optviz import quantize
 from optviz._knobs import require
 from optviz._rows import namespace
 from optviz.quantize import Codebooks
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Compression", "deep_compression"]
 
 LINEAR = quantize.LinearStart()
-RATE = 1e-3  # of Adam, at the first update of the centroids
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +89,9 @@ class Compression:
         require(0 <= row < len(self.labels), "row", f"in [0, {len(self.labels) - 1}]", row)
         return one(self.params, row)
 
-    def parts(self, row: int = 0) -> Parts:
-        """What the file of one row would be spent on."""
-        return parts(self.network(row))
+    def parts(self, row: int = 0, *, huffman: bool = True) -> Parts:
+        """What the file of one row would be spent on; without ``huffman`` in words of one length."""
+        return parts(self.network(row), huffman=huffman)
 
     def write(self, path: str | os.PathLike[str], row: int = 0) -> Parts:
         """Write the file of one row; ``recipes.read_compressed`` gives its weights to the last bit."""
@@ -132,8 +131,10 @@ def deep_compression(
     """Prune in rounds, replace weights by codebooks of 2^bits values a layer, and train these values.
 
     Then a file holds, in Huffman codes, which value each kept weight has and how many zeros are before it
-    (``.write``). Pruned weights are exactly 0 all the way. A value's gradient is the sum of its weights'
-    gradients: ∂L/∂c = Σ ∂L/∂w. All finals and seeds are trained at once.
+    (``.write``). Pruned weights are exactly 0 all the way. A value's gradient is the sum of its n weights'
+    gradients, ∂L/∂c = Σ ∂L/∂w; it is divided by n, which makes a step of SGD the weights' own step as far as
+    they can make it together, so that rate and weight decay mean what they mean for weights. Without this
+    decay the few values overfit. All finals and seeds are trained at once.
 
     Args:
         problem: what is trained, closed-form or of a module.
@@ -144,7 +145,7 @@ def deep_compression(
             pruned once and shared in B ways.
         seed: one seed or S of them; rows are finals × seeds, run-major.
         tune: optimizer and schedule for the values and for what isn't shared, such as biases. Its rule must
-            work weight by weight, as SGD and Adam do. None for Adam, from 0.001 along a cosine to 0.
+            work weight by weight, as SGD and Adam do. None for what weights are retrained with.
         tune_steps: updates of this training; ``steps`` when None, 0 for none.
         init: where k-means starts, such as ``quantize.LinearStart()``.
         criterion, scope, params, dense, retrain, floor: as for :func:`prune_iteratively`.
@@ -178,7 +179,7 @@ def deep_compression(
     require(number, "tune_steps", "a whole number of at least 0", updates)
     ways = tuple(bits) if isinstance(bits, tuple | list) else (bits,)
     require(len(ways) > 0, "bits", "a number, name -> bits, or a list of these", bits)
-    tune = tune or Run(optimizers.Adam(), schedules.Cosine(RATE, max(1, int(updates))))
+    tune = (retrain or run) if tune is None else tune
     if not isinstance(tune, Run):
         raise TypeError(f"tune must be a Run, got {tune!r}")
     found = prune_iteratively(
@@ -244,7 +245,7 @@ def _trained(
     labels = [book.labels for book in shared.books]
     found = iterate(
         problem, [tune] * len(rows.labels), updates, seed=rows.orders(index), params=shared.params,
-        every=every or updates, view=quantize.Shared(labels), grads=quantize.Summed(labels),
+        every=every or updates, view=quantize.Shared(labels), grads=quantize.Summed(labels, mean=True),
     )  # fmt: skip
     for step in found:
         at = step.step + 1

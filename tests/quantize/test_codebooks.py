@@ -170,6 +170,24 @@ def test_gradient_of_a_value_is_that_of_autograd(kind: str) -> None:
     assert np.array_equal(alone, summed[0])
 
 
+@pytest.mark.parametrize("make", [np.asarray, torch.tensor], ids=["numpy", "torch"])
+def test_the_mean_gradient_is_the_projection_to_shared_weights(make: Any) -> None:
+    labels = [{"w": each} for each in np.random.default_rng(0).integers(-1, 4, (2, 3, 7))]
+    g = normal(2, 3, 7)
+    mean = Summed(labels, mean=True)
+    found = np.asarray(mean({"w": make(g)})["w"])
+    for k, own in enumerate(labels):
+        flat = own["w"].ravel()
+        clusters = (flat[:, None] == np.arange(4)).astype(float)  # a column a value: 1 where a weight has it
+        projected = clusters @ np.linalg.lstsq(clusters, g[k].ravel(), rcond=None)[0]
+        np.testing.assert_allclose(found[k].ravel(), projected, atol=1e-12)
+    one = mean.of_rows([1])({"w": make(g[1:])})["w"]
+    assert np.array_equal(np.asarray(one), found[1:])
+    assert repr(mean) != repr(Summed(labels))
+    half = mean({"w": make(g.astype(np.float32))})["w"]
+    assert "float32" in str(half.dtype)
+
+
 def test_maps_of_some_rows() -> None:
     labels = [{"w": each} for each in np.random.default_rng(0).integers(-1, 4, (5, 3, 7))]
     values = {"w": normal(5, 3, 7), "b": normal(5, 3)}

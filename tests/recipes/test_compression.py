@@ -117,6 +117,32 @@ def test_bytes_are_those_of_huffmans_code() -> None:
     assert spent.total < size  # codebooks beat codes of the numbers' own bytes
 
 
+@pytest.mark.parametrize("many", [5, 32, 33])
+def test_words_of_one_length(many: int) -> None:
+    values = np.r_[0.0, np.arange(1.0, many + 1)]
+    chance = np.random.default_rng(0)
+    w = np.where(chance.random((200, 300)) < 0.3, values[chance.integers(1, many + 1, (200, 300))], 0)
+    spent = archive.parts({"w": w, "b": np.ones(9)}, huffman=False)
+    zeros, best = np.diff(np.flatnonzero(w), prepend=-1) - 1, (np.inf, 0, 0, 0)
+    for width in range(1, 9):  # the form of figure 1 of the paper, counted word by word
+        fillers = sum(int(z) // 2**width for z in zeros)
+        words, book = len(zeros) + fillers, many + (fillers > 0)
+        sizes = -(-words * int(np.ceil(np.log2(book))) // 8), -(-words * width // 8), 8 * book
+        best = min(best, (sum(sizes), *sizes))
+    assert (spent.values, spent.gaps, spent.codebooks, spent.tables, spent.plain) == (*best[1:], 0, 72)
+    coded = archive.parts({"w": w, "b": np.ones(9)})
+    assert coded.total < spent.total
+    assert (coded.header, coded.dense, coded.plain) == (spent.header, spent.dense, spent.plain)
+
+
+def test_words_of_one_length_where_no_numbers_are_shared() -> None:
+    w = sparse(100, 300, keep=0.1, bits=16)
+    spent = archive.parts({"w": w, "full": np.random.default_rng(0).normal(size=(9, 9))}, huffman=False)
+    assert spent.values >= 4 * (w != 0).sum()
+    assert (spent.codebooks, spent.plain) == (0, 9 * 9 * 8)
+    assert spent.gaps < w.size / 8
+
+
 def test_what_codes_would_make_larger_is_stored_as_it_is() -> None:
     w = np.random.default_rng(0).normal(size=(30, 30)).astype(np.float32)
     spent = archive.parts({"w": w})
@@ -290,6 +316,20 @@ def test_given_weights_starts_and_no_training() -> None:
     assert same({n: np.asarray(p[0]) for n, p in found[0].params.items()}, start)
     *_, tuned = run([0.6], 5, params=start, tune=Run(optimizers.SGD(), 1e-4))
     assert tuned.loss.shape == (1, 5)
+
+
+def test_values_are_trained_as_weights_are_and_decay_alike() -> None:
+    start = DIGITS.init(np.random.default_rng(0))
+    decay = Run(optimizers.SGD(weight_decay=1.0), 0.1)
+    *_, plain = run([0.6], 1, params=start, bits=2)
+    *_, shared, decayed = run([0.6], 1, params=start, bits=2, retrain=decay, tune=decay)
+    *_, again = run([0.6], 1, params=start, bits=2, retrain=decay)
+    assert same(again.network(), decayed.network())  # the default is what weights are retrained with
+    *_, bare = run([0.6], 1, params=start, bits=2, retrain=decay, tune=Run(optimizers.SGD(), 0.1))
+    for name, before in shared.network().items():
+        gone = bare.network()[name] - decayed.network()[name]
+        np.testing.assert_allclose(gone, 0.1 * before, atol=1e-6)  # lr · decay · c, however many share c
+    assert not same(plain.network(), again.network())
 
 
 def test_two_finals_of_the_same_bits_have_names_of_their_own() -> None:

@@ -12,9 +12,10 @@ import pandas as pd
 
 from optviz import data, deploy, evaluation, ledger, models, optimizers, problems, quantize, schedules
 from optviz._knobs import example
+from optviz.lessons.studies._compression import deep_compression
 from optviz.training import Run, train
 
-__all__ = ["int8"]
+__all__ = ["deep_compression", "int8"]
 
 FORMS: dict[str, tuple[int, dict[str, Any]]] = {
     "int8, min–max": (512, {}),
