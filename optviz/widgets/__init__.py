@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from optviz.widgets.numbers import number_lab
     from optviz.widgets.panel import Panel
     from optviz.widgets.pruning import pruning_lab
+    from optviz.widgets.quantization import quantization_lab
     from optviz.widgets.race import optimizer_race
+    from optviz.widgets.ranges import range_lab
     from optviz.widgets.regularization import regularization_lab
     from optviz.widgets.schedule_explorer import schedule_lab
     from optviz.widgets.tickets import ticket_lab
@@ -37,6 +39,8 @@ _HOMES = {
     "normalization_lab": "normalization",
     "number_lab": "numbers",
     "pruning_lab": "pruning",
+    "quantization_lab": "quantization",
+    "range_lab": "ranges",
     "regularization_lab": "regularization",
     "optimizer_race": "race",
     "schedule_lab": "schedule_explorer",
@@ -56,6 +60,8 @@ __all__ = [
     "number_lab",
     "optimizer_race",
     "pruning_lab",
+    "quantization_lab",
+    "range_lab",
     "regularization_lab",
     "schedule_lab",
     "show",

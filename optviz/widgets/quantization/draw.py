@@ -1,0 +1,257 @@
+"""The six pictures of the quantization explorer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from optviz._clock import human_bytes
+from optviz.viz import Frame, Line, Rule
+from optviz.widgets.panel import Picture
+from optviz.widgets.quantization.compute import BUDGETS, COUNTS, Outcome, Table
+from optviz.widgets.quantization.state import ALIKE, BITS, FLOATS, FULL, GREEDY
+from optviz.widgets.quantization.telling import MENU, about, percents, timings, what_engines_need
+from optviz.widgets.quantization.words import QUANTIZATION_LAB as WORDS
+from optviz.widgets.series import interval, over_seeds
+
+__all__ = ["draw"]
+
+PLAIN = 9.4  # where fp32 stands on the axis of bits: 2 to 8 are a unit apart, 8 to 32 bits less
+
+
+def draw(result: Outcome, pinned: tuple[Outcome, ...]) -> dict[str, Picture]:
+    """The pictures of an outcome, with pinned ones as ghosts behind."""
+    return {
+        "curve": _curve(result, pinned),
+        "pareto": _pareto(result, pinned),
+        "layers": _layers(result, pinned),
+        "counts": _counts(result, pinned),
+        "bytes": _bytes(result),
+        "times": _times(result, pinned),
+    }
+
+
+def place(bits: Any) -> Any:
+    """Where numbers of bits stand on the axis.
+
+    Example:
+        >>> place(4.0).item(), place(32).item()
+        (4.0, 9.4)
+    """
+    bits = np.asarray(bits, float)
+    return np.where(bits <= 8, bits, 8 + (PLAIN - 8) * (bits - 8) / (FULL - 8))
+
+
+def _curve(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
+    """Accuracy over bits, with its interval, and the chosen network."""
+    state = result.state
+    lines = [_line(place(BITS), result.uniform, WORDS["uniform"], 0)]
+    if state.activations != FLOATS:
+        mean, _ = interval(result.alone.accuracy.T)
+        lines.append(Line(place(BITS), mean, WORDS["alone"], 2, thin=True))
+    lines += _dot(float(place(mean_bits(result))), result.chosen)
+    lines += [Line(place(BITS), interval(old.uniform.accuracy.T)[0], "", ghost=True) for old in pinned]
+    ticks = (*((float(b), str(b)) for b in BITS), (PLAIN, WORDS["fp32"]))
+    frame = _frame(result, "curve_title", WORDS["bits_x"], (1.8, PLAIN + 0.2), xticks=ticks)
+    said = [
+        WORDS["curve_each"].format(bits=b, accuracy=percents(row))
+        for b, row in zip(BITS, result.uniform.accuracy, strict=True)
+        if np.isfinite(row).all()
+    ]
+    sentence = about(result, "curve_said", said, images=result.images, full=percents(result.full.accuracy[0]))
+    return Picture(lines, frame, sentence, hold=True)
+
+
+def _pareto(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
+    """Accuracy over bytes: all layers alike, and bits shared out by what each layer loses."""
+    whole = _whole(result)
+    alike, greedy = (t.total.mean(axis=1) / whole for t in (result.uniform, result.greedy))
+    own = float(result.chosen.total.mean() / whole)
+    lines = [
+        _line(alike, result.uniform, WORDS["uniform"], 0),
+        _line(greedy, result.greedy, WORDS["greedy"], 3, band=False),
+        *_dot(own, result.chosen),
+    ]
+    for old in pinned:
+        for table in (old.uniform, old.greedy):
+            x = table.total.mean(axis=1) / _whole(old)
+            lines.append(Line(x, interval(table.accuracy.T)[0], "", ghost=True))
+    right = max([0.3, *(float(v) for v in (*alike, own) if math.isfinite(v))])
+    right = math.ceil(right * 20 + 0.2) / 20
+    ticks = tuple((float(v), f"{100 * v:.0f}") for v in np.arange(0, 1.05, 0.05 if right < 0.5 else 0.1))
+    ticks = tuple(tick for tick in ticks if tick[0] <= right)
+    frame = _frame(result, "pareto_title", WORDS["bytes_x"], (0.0, right), xticks=ticks)
+    said = [
+        WORDS["pareto_each"].format(
+            share=100 * alike[BITS.index(int(b))],
+            alike=100 * result.uniform.accuracy[BITS.index(int(b))].mean(),
+            greedy=100 * row.mean(),
+        )
+        for b, row in zip(BUDGETS, result.greedy.accuracy, strict=True)
+        if b in (2, 3, 4, 6) and np.isfinite(row).all()
+    ]
+    sizes = {"whole": human_bytes(whole)} if said else {}
+    if said:
+        sizes["own"] = human_bytes(float(result.chosen.total.mean()))
+    return Picture(lines, frame, about(result, "pareto_said", said, **sizes), hold=True)
+
+
+def _layers(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
+    """Accuracy with one layer rounded and all else in floating point."""
+    lines, said = [], []
+    tables = _alone(result)
+    for i, rows in enumerate(tables):
+        lines.append(Line(place(BITS), rows.mean(axis=1), WORDS["layer"].format(layer=i + 1), i))
+        numbers = {"two": 100 * rows[0].mean(), "three": 100 * rows[1].mean()}
+        weights = result.scans[0].sizes[i]
+        said.append(WORDS["layers_each"].format(layer=i + 1, weights=weights, **numbers))
+    lines += [Line(place(BITS), rows.mean(axis=1), "", ghost=True) for old in pinned for rows in _alone(old)]
+    full = float(np.mean([scan.full[0] for scan in result.scans])) if result.scans else None
+    low = _floor(float(np.min(tables.mean(axis=2)))) if len(tables) else 0.5
+    words = WORDS["layers_title"], WORDS["layers_x"], WORDS["layers_y"]
+    rules = () if full is None else (Rule(full, WORDS["fp32"]),)
+    frame = Frame(*words, (1.8, 8.2), (low, 1.0), percent=True, rules=rules)
+    return Picture(lines, frame, about(result, "layers_said", said))
+
+
+def _alone(result: Outcome) -> np.ndarray:
+    """(L, B, S) accuracies with one layer rounded."""
+    return np.stack([scan.accuracy for scan in result.scans], axis=2) if result.scans else np.empty((0, 0, 0))
+
+
+def _counts(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
+    """Accuracy over the number of calibration images."""
+    state, chosen = result.state, result.chosen
+    lines, said = [], list[str]()
+    if state.calibrated:
+        lines += [_line(np.array(COUNTS, float), result.counts, "", 0)]
+        lines += _dot(float(state.calibration), chosen)
+        said = [
+            WORDS["counts_each"].format(count=n, accuracy=percents(row))
+            for n, row in zip(COUNTS, result.counts.accuracy, strict=True)
+            if n in (1, 8, 64, 512) and np.isfinite(row).all()
+        ]
+        menu = {"bits": state.activation_bits, "range": MENU.get(state.activation_range, WORDS["custom"])}
+        sentence = about(result, "counts_said", said, **menu)
+    else:
+        flat = np.full(2, interval(chosen.accuracy.T)[0].item())
+        lines.append(Line(np.array([1.0, 512.0]), flat, WORDS["here"], 1))
+        said = [percents(chosen.accuracy[0])] if np.isfinite(flat).all() else []
+        kind = state.activations.capitalize()
+        sentence = about(result, "counts_none", said, kind=kind, accuracy="".join(said))
+    for old in pinned:
+        if old.state.calibrated:
+            lines.append(Line(np.array(COUNTS, float), interval(old.counts.accuracy.T)[0], "", ghost=True))
+    frame = _frame(result, "counts_title", WORDS["counts_x"], (0.9, 570.0), logx=True)
+    return Picture(lines, frame, sentence, hold=True)
+
+
+def _bytes(result: Outcome) -> Picture:
+    """Stacked bars: weights, scales, biases; of fp32, of every number of bits, and of what was chosen."""
+    tables = [result.full, result.uniform, result.chosen]
+    columns = np.concatenate([tables[0].bytes, tables[1].bytes[::-1], tables[2].bytes]).mean(axis=1)
+    tops = np.cumsum(columns, axis=1) / _whole(result)
+    lines = [
+        _boxes(tops[:, i - 1] if i else 0 * tops[:, 0], tops[:, i], WORDS[name], i)
+        for i, name in enumerate(("weights", "scales", "biases"))
+    ]
+    names = [WORDS["fp32"], *(str(b) for b in reversed(BITS)), WORDS["here"]]
+    ticks = tuple((float(i), name) for i, name in enumerate(names))
+    words = WORDS["bytes_title"], WORDS["bytes_place"], WORDS["bytes_y"]
+    top = max(1.04, float(np.nanmax(tops, initial=0)) + 0.04)
+    frame = Frame(*words, (-0.6, len(names) - 0.4), (0, top), percent=True, xticks=ticks)
+    said, told = [], {}
+    if np.isfinite(columns[-1]).all():
+        bits = [f"{b:.0f}" if b < FULL else WORDS["fp32"] for b in result.chosen.bits[0, 0]]
+        parts = [human_bytes(b) for b in (columns[-1].sum(), *columns[-1], columns[0].sum())]
+        told = dict(zip(("total", "weights", "scales", "biases", "whole"), parts, strict=True))
+        told |= {"bits": ", ".join(bits)}
+        said = ["all"]
+        told_ratio = float(columns[0].sum() / columns[-1].sum())
+        return Picture(lines, frame, about(result, "bytes_said", said, **told, ratio=told_ratio))
+    return Picture(lines, frame, about(result, "bytes_said", said))
+
+
+def _boxes(low: np.ndarray, high: np.ndarray, label: str, index: int) -> Line:
+    """One part of each stacked bar, as one line; filled at rest."""
+    x = np.arange(len(low))[:, None] + 0.7 * np.array([-0.5, -0.5, 0.5, 0.5, np.nan])
+    bottom = low[:, None] + 0 * x
+    top = high[:, None] + 0 * x
+    edge = np.column_stack([low, high, high, low, np.full(len(low), np.nan)])
+    return Line(x.ravel(), edge.ravel(), label, index, bottom.ravel(), top.ravel())
+
+
+def _times(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
+    """Medians as short bars with their quartiles as bands."""
+    lines, said = [], []
+    for i, (name, took) in enumerate(timings(result)):
+        x = i + np.array([0.65, 1.35])
+        low, median, high = (1e6 * v for v in (took.low, took.median, took.high))
+        band = np.full(2, low), np.full(2, high)
+        lines.append(Line(x, np.full(2, median), WORDS[name], i, *band))
+        said.append(WORDS["times_each"].format(name=WORDS[name], median=median, low=low, high=high))
+    for old in pinned:
+        for i, (_, took) in enumerate(timings(old)):
+            lines.append(Line(i + np.array([0.65, 1.35]), np.full(2, 1e6 * took.median), "", ghost=True))
+    y = [v for line in lines for v in (line.y[0], *(() if line.low is None else (line.low[0], line.high[0])))]
+    limits = (min(y) / 1.5, max(y) * 1.5) if y else (10.0, 1000.0)
+    batch = result.times.eager.batch if result.times is not None else 64
+    title = WORDS["times_title"].format(batch=batch)
+    frame = Frame(title, "", WORDS["times_y"], (0.4, 4.6), limits, log=True, xticks=((-1.0, ""),))
+    if not said:
+        return Picture(lines, frame, WORDS["times_none"].format(batch=batch))
+    sentence = WORDS["times_said"].format(batch=batch, said="; ".join(said)) + what_engines_need(result)
+    return Picture(lines, frame, sentence)
+
+
+def mean_bits(result: Outcome) -> float:
+    """Bits of a weight in the chosen networks, a mean over all weights."""
+    state, bits = result.state, result.chosen.bits[0]
+    if state.plan == ALIKE or not result.scans:
+        return float(state.bits) if state.plan in (ALIKE, GREEDY) else float(np.mean(state.own))
+    sizes = np.array(result.scans[0].sizes)
+    return float((bits * sizes).sum(axis=1).mean() / sizes.sum()) if np.isfinite(bits).all() else math.nan
+
+
+def _line(x: np.ndarray, table: Table, label: str, index: int, *, band: bool = True) -> Line:
+    mean, half = interval(table.accuracy.T)
+    ends = (None, None) if half is None or not band else (mean - half, mean + half)
+    return Line(x, mean, label, index, *ends)
+
+
+def _dot(x: float, table: Table) -> list[Line]:
+    """The chosen network with its interval upright."""
+    mean, half = interval(table.accuracy.T)
+    at, y = np.full(2, x), np.full(2, mean.item())
+    lines = [Line(at, y, WORDS["here"], 1, dot=True)]
+    if half is not None:
+        lines.append(Line(at, np.array([y[0] - half.item(), y[0] + half.item()]), "", 1, thin=True))
+    return lines
+
+
+def _frame(result: Outcome, title: str, xlabel: str, xlim: tuple[float, float], **more: Any) -> Frame:
+    """A frame for test accuracies, with a line at that of the networks in floating point."""
+    full = result.full.accuracy.mean()
+    rules = (Rule(float(full), WORDS["fp32"]),) if np.isfinite(full) else ()
+    tables = (result.uniform, result.alone, result.greedy, result.chosen, result.counts)
+    means = np.concatenate([table.accuracy.mean(axis=1) for table in tables])
+    low = _floor(float(np.nanmin(means, initial=0.9)))
+    return Frame(
+        WORDS[title], xlabel, WORDS["accuracy_y"], xlim, (low, 1.0), percent=True, rules=rules, **more
+    )
+
+
+def _floor(lowest: float) -> float:
+    """The lower end of an axis of accuracies."""
+    return float(np.clip(math.floor((lowest - 0.03) * 10) / 10, 0, 0.9))
+
+
+def _whole(result: Outcome) -> float:
+    """Bytes in floating point."""
+    return float(result.full.total.mean())
+
+
+def _seeds(result: Outcome) -> str:
+    return over_seeds(result.state.seeds)
