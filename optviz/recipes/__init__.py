@@ -6,7 +6,7 @@ from optviz.recipes.criteria import OBD, Criterion, Magnitude, Movement, Random,
 from optviz.recipes.few_bits import FewBits, LearnedSteps
 from optviz.recipes.mixed_bits import BitScan, MixedBits, bit_scan, mixed_bits, rounded
 from optviz.recipes.pruning import one_shot, prune_iteratively, rounds_to
-from optviz.recipes.qat import Rounding, qat
+from optviz.recipes.qat import Rounding, ptq, qat
 from optviz.recipes.ramps import Ramp, gradual
 from optviz.recipes.rounded_units import RoundedUnits
 from optviz.recipes.rounds import Later, Round
@@ -50,6 +50,7 @@ __all__ = [
     "mixed_bits",
     "one_shot",
     "prune_iteratively",
+    "ptq",
     "qat",
     "random_search",
     "read_compressed",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optviz._knobs import require
-from optviz._rows import chosen
+from optviz._rows import chosen, namespace
 from optviz.quantize import Granularity, Range
 from optviz.recipes.few_bits import CHANNELS, EXTREMES, FewBits, LearnedSteps, check_levels, label_of
 from optviz.recipes.pruning import seeds_of
@@ -22,7 +22,7 @@ from optviz.training.history import whole
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Rounding", "qat"]
+__all__ = ["Rounding", "ptq", "qat"]
 
 Params = Mapping[str, Any]
 ALL = (8, 6, 4, 3, 2)
@@ -167,6 +167,58 @@ def qat(
     return _Plan(rows, steps, after, learned, units, freeze).reports(start)
 
 
+def ptq(
+    problem: Any,
+    params: Params,
+    bits: Sequence[int | str] = ALL,
+    *,
+    per: Granularity = CHANNELS,
+    range: Range = EXTREMES,
+    units: int | None = None,
+) -> tuple[Any, dict[str, Any]]:
+    """Round trained networks to several bits, as :func:`qat` does for what it is compared with.
+
+    Args:
+        problem: what they were trained on.
+        params: weights of S networks, name → (S, *shape).
+        bits, per, range, units: as for :func:`qat`.
+
+    Returns:
+        The problem to measure with, whose ``metrics`` round the units if they are to be, and the weights on
+        their levels of B × S networks, bits-major, with the codes of their units.
+
+    Raises:
+        TypeError: as :class:`RoundedUnits`.
+        ValueError: if bits are outside.
+
+    Example:
+        >>> from optviz import problems
+        >>> task = problems.digits((8,))
+        >>> start = {n: p[None] for n, p in task.init(np.random.default_rng(0)).items()}
+        >>> seen, rounded = ptq(task, start, (4, "binary"), units=4)
+        >>> sorted(rounded)[2], seen.metrics(rounded)["validation_accuracy"].shape
+        ('layer2.units', (2,))
+
+    Reference: Jacob and others, 2018, arXiv:1712.05877, section 3 (what training with rounding is held
+    against).
+    """
+    levels, names = check_levels(bits, "ptq.bits"), tuple(chosen(params, None, rows=True))
+    seeds = len(next(iter(params.values())))
+    view = FewBits(tuple(b for b in levels for _ in np.arange(seeds)), per, range, names)
+    seen = problem if units is None else RoundedUnits(problem, units)
+    return seen, _rounded(seen, view, {n: _tiled(p, len(levels)) for n, p in params.items()})
+
+
+def _rounded(seen: Any, view: FewBits, params: Params) -> dict[str, Any]:
+    """Weights rounded after training, and codes of the units observed behind such weights."""
+    weights = view(params)
+    return weights | (seen.observe(weights) if isinstance(seen, RoundedUnits) else {})
+
+
+def _tiled(p: Any, times: int) -> Any:
+    return namespace(p).concatenate([p] * times)
+
+
 @dataclass(frozen=True)
 class _Plan:
     """What one training of :func:`qat` is made of."""
@@ -182,7 +234,7 @@ class _Plan:
         rows, after = self.rows, self.after
         plain = rows.problem if self.units is None else RoundedUnits(rows.problem, self.units)
         learning = LearnedSteps(plain, after.per, after.of) if self.learned else None
-        begun = self._rounded(plain, rows.for_all(start), only_units=True)
+        begun = _rounded(plain, after, rows.for_all(start)) | rows.for_all(start)
         begun = learning.begin(begun, after.bits) if learning else begun  # type: ignore[arg-type]
         codes = None if self.units is None else _Codes(_units(begun))
         view = None if learning else _Watched(after)
@@ -201,15 +253,9 @@ class _Plan:
             if codes is not None and at <= self.freeze * self.steps:
                 codes.values = plain.observe(both[1])
 
-    def _rounded(self, plain: Any, params: Params, only_units: bool = False) -> dict[str, Any]:
-        """Networks rounded after training: weights, and codes of units observed behind such weights."""
-        weights = self.after(params)
-        units = plain.observe(weights) if self.units is not None else {}
-        return {**(params if only_units else weights), **units}
-
     def _report(self, at: int, loss: np.ndarray, plain: Any, both: Any, full: Params) -> Rounding:
         rows, (latent, seen) = self.rows, both
-        rounded = self._rounded(plain, rows.for_all(full))
+        rounded = _rounded(plain, self.after, rows.for_all(full))
         trained, after, before = plain.metrics(seen), plain.metrics(rounded), rows.problem.metrics(full)
         metrics, weights = (loss, trained, after, before), (dict(seen), rounded, full, dict(latent))
         return Rounding(rows.names, rows.seed_of_row, at, self.steps, *metrics, *weights)
