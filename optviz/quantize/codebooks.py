@@ -186,7 +186,7 @@ class Codebooks:
         return namespace(values).concatenate([values, zero])[labels]  # label −1 is the last value, 0
 
 
-def share(params: Params, bits: Any, init: Any = LINEAR, of: Of = None) -> Codebooks:
+def share(params: Params, bits: Any, init: Any = LINEAR, of: Of = None, steps: int = STEPS) -> Codebooks:
     """Codebooks of 2^bits values for each layer of a network, by k-means over its weights that aren't 0.
 
     Pruned weights stay exactly 0 and use no value. A layer of n weights with k values of b bits each then
@@ -195,7 +195,7 @@ def share(params: Params, bits: Any, init: Any = LINEAR, of: Of = None) -> Codeb
     Args:
         params: name → array or tensor (*shape), one network.
         bits: 1 to 16, for all layers or name → bits; a layer has no more values than weights that aren't 0.
-        init: as for :func:`kmeans`.
+        init, steps: as for :func:`kmeans`; 0 steps leave the values where they start.
         of: names of the parameters that are shared; None for all with two or more axes.
 
     Returns:
@@ -216,18 +216,18 @@ def share(params: Params, bits: Any, init: Any = LINEAR, of: Of = None) -> Codeb
     names = chosen(params, of, rows=False)
     if isinstance(bits, Mapping):
         require(set(bits) <= set(names), "share.bits", f"for names among {names}", dict(bits))
-    found = {n: _shared(n, params[n], _bits(bits, n), init) for n in names}
+    found = {n: _shared(n, params[n], _bits(bits, n), init, steps) for n in names}
     return Codebooks({n: c for n, (c, _) in found.items()}, {n: labels for n, (_, labels) in found.items()})
 
 
-def _shared(name: str, p: Any, bits: int, init: Any) -> tuple[Any, Any]:
+def _shared(name: str, p: Any, bits: int, init: Any, steps: int) -> tuple[Any, Any]:
     p = numbers(p, f"share.params[{name!r}]")
     flat, wide = _flat(p, f"share.params[{name!r}]"), _plain(p).reshape(-1)
     labels = np.full(len(flat), -1, np.int32)
     kept = np.flatnonzero(wide)
     centroids = np.zeros(0)
     if len(kept):
-        centroids, labels[kept] = kmeans(flat[kept], min(2**bits, len(kept)), init)
+        centroids, labels[kept] = kmeans(flat[kept], min(2**bits, len(kept)), init, steps)
     return _like(p, centroids, p.dtype), _like(p, labels.reshape(tuple(p.shape)))
 
 

@@ -188,6 +188,14 @@ def test_the_mean_gradient_is_the_projection_to_shared_weights(make: Any) -> Non
     assert "float32" in str(half.dtype)
 
 
+def test_sharing_after_a_few_moves() -> None:
+    w = {"w": normal(20, 30)}
+    for steps, own in enumerate(lloyd(w["w"], LinearStart()(np.sort(w["w"].ravel()), 8), 3)):
+        book = share(w, 3, steps=steps)
+        np.testing.assert_array_equal(book.centroids["w"], own)
+        assert (abs(w["w"] - book(w)["w"]) <= abs(w["w"][..., None] - own).min(-1) + 1e-12).all()
+
+
 def test_maps_of_some_rows() -> None:
     labels = [{"w": each} for each in np.random.default_rng(0).integers(-1, 4, (5, 3, 7))]
     values = {"w": normal(5, 3, 7), "b": normal(5, 3)}
