@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from optviz.widgets.numbers import number_lab
     from optviz.widgets.panel import Panel
     from optviz.widgets.pruning import pruning_lab
+    from optviz.widgets.qat import qat_lab
     from optviz.widgets.quantization import quantization_lab
     from optviz.widgets.race import optimizer_race
     from optviz.widgets.ranges import range_lab
@@ -39,6 +40,7 @@ _HOMES = {
     "normalization_lab": "normalization",
     "number_lab": "numbers",
     "pruning_lab": "pruning",
+    "qat_lab": "qat",
     "quantization_lab": "quantization",
     "range_lab": "ranges",
     "regularization_lab": "regularization",
@@ -60,6 +62,7 @@ __all__ = [
     "number_lab",
     "optimizer_race",
     "pruning_lab",
+    "qat_lab",
     "quantization_lab",
     "range_lab",
     "regularization_lab",
