@@ -50,7 +50,9 @@ LABS = {
     "normalization": Case("normalization_lab()", "card-3 .optviz-field-std", "shared-steps"),
     "number": Case("number_lab()", "shared-x"),
     "pruning": Case("pruning_lab()", "shared-sparsity", "shared-retrain"),
+    "quantization": Case("quantization_lab(seeds=3)", "shared-bits", "shared-steps"),
     "race": Case("optimizer_race()", "card-0 .optviz-field-lr", "shared-digits_steps"),
+    "range": Case("range_lab(hidden=32, seeds=2)", "shared-clip", "shared-steps"),
     "regularization": Case("regularization_lab()", "card-1 .optviz-field-strength", "shared-steps"),
     "ticket": Case("ticket_lab()", "shared-lr", "shared-steps"),
 }

@@ -88,6 +88,16 @@ LABS = {
         "from optviz import prune, pruning_lab, recipes; from optviz.widgets.pruning import *",
         slow=("data",),
     ),
+    "range": Case(
+        lambda: widgets.range_lab(hidden=16, steps=50, seeds=2),
+        "from optviz import range_lab; from optviz.quantize import *; from optviz.widgets.ranges import *",
+        slow=("hidden",),
+    ),
+    "quantization": Case(
+        lambda: widgets.quantization_lab(bits=6, steps=40, seeds=1),
+        "from optviz import quantization_lab, quantize",
+        slow=("network",),
+    ),
     "schedule": Case(
         lambda: widgets.schedule_lab(steps=30, seeds=1),
         SCHEDULES,

@@ -47,7 +47,10 @@ def quantization_lab(**settings: Any) -> Explorer:
         LabState(**settings),
         compute,
         draw,
-        panels={name: Panel() for name in ("curve", "pareto", "layers", "counts", "bytes", "times")},
+        panels={
+            **{name: Panel() for name in ("curve", "pareto", "layers", "counts", "bytes")},
+            "times": Panel(labels=False),
+        },
         words=WORDS,
         code=as_code,
         verdict=in_words,

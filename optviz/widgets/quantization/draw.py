@@ -11,14 +11,16 @@ from optviz._clock import human_bytes
 from optviz.viz import Frame, Line, Rule
 from optviz.widgets.panel import Picture
 from optviz.widgets.quantization.compute import BUDGETS, COUNTS, Outcome, Table
+from optviz.widgets.quantization.runtimes import TIMED
 from optviz.widgets.quantization.state import ALIKE, BITS, FLOATS, FULL, GREEDY
-from optviz.widgets.quantization.telling import MENU, about, percents, timings, what_engines_need
+from optviz.widgets.quantization.telling import MENU, about, each_layer, percents, timings, what_engines_need
 from optviz.widgets.quantization.words import QUANTIZATION_LAB as WORDS
-from optviz.widgets.series import interval, over_seeds
+from optviz.widgets.series import interval
 
 __all__ = ["draw"]
 
 PLAIN = 9.4  # where fp32 stands on the axis of bits: 2 to 8 are a unit apart, 8 to 32 bits less
+BARS = (8, 6, 4, 3, 2)  # numbers of bits whose bytes are drawn
 
 
 def draw(result: Outcome, pinned: tuple[Outcome, ...]) -> dict[str, Picture]:
@@ -47,14 +49,14 @@ def place(bits: Any) -> Any:
 def _curve(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     """Accuracy over bits, with its interval, and the chosen network."""
     state = result.state
-    lines = [_line(place(BITS), result.uniform, WORDS["uniform"], 0)]
-    if state.activations != FLOATS:
-        mean, _ = interval(result.alone.accuracy.T)
-        lines.append(Line(place(BITS), mean, WORDS["alone"], 2, thin=True))
+    lines = [Line(place(BITS), interval(result.alone.accuracy.T)[0], WORDS["alone"], 2, thin=True)]
+    lines = [] if state.activations == FLOATS else lines
+    lines.append(_line(place(BITS), result.uniform, WORDS["uniform"], 0))
     lines += _dot(float(place(mean_bits(result))), result.chosen)
     lines += [Line(place(BITS), interval(old.uniform.accuracy.T)[0], "", ghost=True) for old in pinned]
     ticks = (*((float(b), str(b)) for b in BITS), (PLAIN, WORDS["fp32"]))
-    frame = _frame(result, "curve_title", WORDS["bits_x"], (1.8, PLAIN + 0.2), xticks=ticks)
+    shown = result.uniform, result.alone, result.chosen
+    frame = _frame(result, "curve_title", WORDS["bits_x"], (1.8, PLAIN + 0.2), *shown, xticks=ticks)
     said = [
         WORDS["curve_each"].format(bits=b, accuracy=percents(row))
         for b, row in zip(BITS, result.uniform.accuracy, strict=True)
@@ -81,8 +83,9 @@ def _pareto(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     right = max([0.3, *(float(v) for v in (*alike, own) if math.isfinite(v))])
     right = math.ceil(right * 20 + 0.2) / 20
     ticks = tuple((float(v), f"{100 * v:.0f}") for v in np.arange(0, 1.05, 0.05 if right < 0.5 else 0.1))
-    ticks = tuple(tick for tick in ticks if tick[0] <= right)
-    frame = _frame(result, "pareto_title", WORDS["bytes_x"], (0.0, right), xticks=ticks)
+    ticks = tuple(tick for tick in ticks if tick[0] <= right + 1e-9)
+    shown = result.uniform, result.greedy, result.chosen
+    frame = _frame(result, "pareto_title", WORDS["bytes_x"], (0.0, right), *shown, xticks=ticks)
     said = [
         WORDS["pareto_each"].format(
             share=100 * alike[BITS.index(int(b))],
@@ -112,7 +115,8 @@ def _layers(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     low = _floor(float(np.min(tables.mean(axis=2)))) if len(tables) else 0.5
     words = WORDS["layers_title"], WORDS["layers_x"], WORDS["layers_y"]
     rules = () if full is None else (Rule(full, WORDS["fp32"]),)
-    frame = Frame(*words, (1.8, 8.2), (low, 1.0), percent=True, rules=rules)
+    ticks = tuple((float(b), str(b)) for b in BITS)
+    frame = Frame(*words, (1.8, 8.2), (low, 1.0), percent=True, rules=rules, xticks=ticks)
     return Picture(lines, frame, about(result, "layers_said", said))
 
 
@@ -144,62 +148,59 @@ def _counts(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     for old in pinned:
         if old.state.calibrated:
             lines.append(Line(np.array(COUNTS, float), interval(old.counts.accuracy.T)[0], "", ghost=True))
-    frame = _frame(result, "counts_title", WORDS["counts_x"], (0.9, 570.0), logx=True)
+    frame = _frame(result, "counts_title", WORDS["counts_x"], (0.9, 570.0), result.counts, chosen, logx=True)
     return Picture(lines, frame, sentence, hold=True)
 
 
 def _bytes(result: Outcome) -> Picture:
-    """Stacked bars: weights, scales, biases; of fp32, of every number of bits, and of what was chosen."""
-    tables = [result.full, result.uniform, result.chosen]
-    columns = np.concatenate([tables[0].bytes, tables[1].bytes[::-1], tables[2].bytes]).mean(axis=1)
-    tops = np.cumsum(columns, axis=1) / _whole(result)
+    """Stacked bars: weights, scales, biases; of some numbers of bits, and of what was chosen."""
+    rows = [BITS.index(b) for b in BARS]
+    columns = np.concatenate([result.uniform.bytes[rows], result.chosen.bytes]).mean(axis=1)
+    tops, at = np.cumsum(columns, axis=1) / _whole(result), np.array([*range(len(BARS)), len(BARS) + 0.3])
     lines = [
-        _boxes(tops[:, i - 1] if i else 0 * tops[:, 0], tops[:, i], WORDS[name], i)
-        for i, name in enumerate(("weights", "scales", "biases"))
+        _boxes(at, tops[:, i - 1] if i else 0 * tops[:, 0], tops[:, i], WORDS[name], index)
+        for i, (name, index) in enumerate((("weights", 0), ("scales", 1), ("biases", 6)))
     ]
-    names = [WORDS["fp32"], *(str(b) for b in reversed(BITS)), WORDS["here"]]
-    ticks = tuple((float(i), name) for i, name in enumerate(names))
+    names = [*map(str, BARS), WORDS["here"]]
+    ticks = tuple((float(x), name) for x, name in zip(at, names, strict=True))
     words = WORDS["bytes_title"], WORDS["bytes_place"], WORDS["bytes_y"]
-    top = max(1.04, float(np.nanmax(tops, initial=0)) + 0.04)
-    frame = Frame(*words, (-0.6, len(names) - 0.4), (0, top), percent=True, xticks=ticks)
-    said, told = [], {}
-    if np.isfinite(columns[-1]).all():
-        bits = [f"{b:.0f}" if b < FULL else WORDS["fp32"] for b in result.chosen.bits[0, 0]]
-        parts = [human_bytes(b) for b in (columns[-1].sum(), *columns[-1], columns[0].sum())]
-        told = dict(zip(("total", "weights", "scales", "biases", "whole"), parts, strict=True))
-        told |= {"bits": ", ".join(bits)}
-        said = ["all"]
-        told_ratio = float(columns[0].sum() / columns[-1].sum())
-        return Picture(lines, frame, about(result, "bytes_said", said, **told, ratio=told_ratio))
-    return Picture(lines, frame, about(result, "bytes_said", said))
+    top = 1.08 * max(0.3, float(np.nanmax(tops, initial=0)))
+    frame = Frame(*words, (-0.6, at[-1] + 0.6), (0, top), percent=True, xticks=ticks)
+    if not np.isfinite(columns[-1]).all():
+        return Picture(lines, frame, about(result, "bytes_said", ()))
+    own, whole = columns[-1], _whole(result)
+    parts = [human_bytes(b) for b in (own.sum(), *own, whole)]
+    told = dict(zip(("total", "weights", "scales", "biases", "whole"), parts, strict=True))
+    told |= {"bits": ", ".join(each_layer(result)), "ratio": f"{whole / own.sum():.1f}"}
+    return Picture(lines, frame, about(result, "bytes_said", [""], **told))
 
 
-def _boxes(low: np.ndarray, high: np.ndarray, label: str, index: int) -> Line:
-    """One part of each stacked bar, as one line; filled at rest."""
-    x = np.arange(len(low))[:, None] + 0.7 * np.array([-0.5, -0.5, 0.5, 0.5, np.nan])
-    bottom = low[:, None] + 0 * x
-    top = high[:, None] + 0 * x
-    edge = np.column_stack([low, high, high, low, np.full(len(low), np.nan)])
-    return Line(x.ravel(), edge.ravel(), label, index, bottom.ravel(), top.ravel())
+def _boxes(at: np.ndarray, low: np.ndarray, high: np.ndarray, label: str, index: int) -> Line:
+    """One part of each stacked bar, filled at rest; its label stands at the last one's middle."""
+    x = at[:, None] + 0.35 * np.array([-1, -1, 1, 1, 1, np.nan])
+    y = np.column_stack([low, high, high, low, (low + high) / 2, np.full(len(low), np.nan)])
+    ends = (np.repeat(end, x.shape[1]) for end in (low, high))
+    return Line(x.ravel(), y.ravel(), label, index, *ends, thin=True)
 
 
 def _times(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     """Medians as short bars with their quartiles as bands."""
-    lines, said = [], []
+    lines, said, ticks = [], [], []
     for i, (name, took) in enumerate(timings(result)):
-        x = i + np.array([0.65, 1.35])
+        x = i + np.array([-0.35, 0.35])
         low, median, high = (1e6 * v for v in (took.low, took.median, took.high))
-        band = np.full(2, low), np.full(2, high)
-        lines.append(Line(x, np.full(2, median), WORDS[name], i, *band))
+        lines.append(Line(x, np.full(2, median), "", i, np.full(2, low), np.full(2, high)))
         said.append(WORDS["times_each"].format(name=WORDS[name], median=median, low=low, high=high))
+        ticks.append((float(i), WORDS["times_tick"].format(name=WORDS[f"{name}_tick"], median=median)))
     for old in pinned:
         for i, (_, took) in enumerate(timings(old)):
-            lines.append(Line(i + np.array([0.65, 1.35]), np.full(2, 1e6 * took.median), "", ghost=True))
-    y = [v for line in lines for v in (line.y[0], *(() if line.low is None else (line.low[0], line.high[0])))]
-    limits = (min(y) / 1.5, max(y) * 1.5) if y else (10.0, 1000.0)
-    batch = result.times.eager.batch if result.times is not None else 64
-    title = WORDS["times_title"].format(batch=batch)
-    frame = Frame(title, "", WORDS["times_y"], (0.4, 4.6), limits, log=True, xticks=((-1.0, ""),))
+            lines.append(Line(i + np.array([-0.35, 0.35]), np.full(2, 1e6 * took.median), "", ghost=True))
+    ends = [v for line in lines for v in (line.y, line.low, line.high) if v is not None]
+    limits = (min(v[0] for v in ends) / 1.5, max(v[0] for v in ends) * 1.5) if ends else (10.0, 1000.0)
+    batch = TIMED if result.times is None else result.times.eager.batch
+    axes = WORDS["times_title"].format(batch=batch), "", WORDS["times_y"]
+    right = max(len(ticks), 2) - 0.5
+    frame = Frame(*axes, (-0.5, right), limits, log=True, xticks=tuple(ticks) or ((-1.0, ""),))
     if not said:
         return Picture(lines, frame, WORDS["times_none"].format(batch=batch))
     sentence = WORDS["times_said"].format(batch=batch, said="; ".join(said)) + what_engines_need(result)
@@ -231,16 +232,15 @@ def _dot(x: float, table: Table) -> list[Line]:
     return lines
 
 
-def _frame(result: Outcome, title: str, xlabel: str, xlim: tuple[float, float], **more: Any) -> Frame:
+def _frame(
+    result: Outcome, title: str, xlabel: str, xlim: tuple[float, float], *tables: Table, **more: Any
+) -> Frame:
     """A frame for test accuracies, with a line at that of the networks in floating point."""
-    full = result.full.accuracy.mean()
-    rules = (Rule(float(full), WORDS["fp32"]),) if np.isfinite(full) else ()
-    tables = (result.uniform, result.alone, result.greedy, result.chosen, result.counts)
-    means = np.concatenate([table.accuracy.mean(axis=1) for table in tables])
-    low = _floor(float(np.nanmin(means, initial=0.9)))
-    return Frame(
-        WORDS[title], xlabel, WORDS["accuracy_y"], xlim, (low, 1.0), percent=True, rules=rules, **more
-    )
+    full = float(result.full.accuracy.mean())
+    rules = (Rule(full, WORDS["fp32"]),) if math.isfinite(full) else ()
+    low = _floor(float(np.nanmin(np.concatenate([t.accuracy.mean(axis=1) for t in tables]), initial=0.93)))
+    words = WORDS[title], xlabel, WORDS["accuracy_y"]
+    return Frame(*words, xlim, (low, 1.0), percent=True, rules=rules, **more)
 
 
 def _floor(lowest: float) -> float:
@@ -251,7 +251,3 @@ def _floor(lowest: float) -> float:
 def _whole(result: Outcome) -> float:
     """Bytes in floating point."""
     return float(result.full.total.mean())
-
-
-def _seeds(result: Outcome) -> str:
-    return over_seeds(result.state.seeds)

@@ -16,7 +16,7 @@ from optviz.quantize import PerChannel, PerTensor, quantize_model
 from optviz.widgets.quantization.networks import Trained, calibration, images
 from optviz.widgets.quantization.state import LabState
 
-__all__ = ["Files", "Times", "timed", "written"]
+__all__ = ["TIMED", "Files", "Times", "timed", "written"]
 
 REPEATS, TIMED, IMAGES = 15, 64, 128  # measurements, images in a batch, images of the calibration
 OPSET, FORMAT = 18, 10

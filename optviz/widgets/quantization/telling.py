@@ -16,7 +16,18 @@ from optviz.widgets.quantization.words import QUANTIZATION_LAB as WORDS
 from optviz.widgets.series import interval, over_seeds
 from optviz.widgets.spelling import spelled
 
-__all__ = ["MENU", "about", "as_code", "as_table", "in_words", "percents", "status", "timings"]
+__all__ = [
+    "MENU",
+    "about",
+    "as_code",
+    "as_table",
+    "each_layer",
+    "in_words",
+    "percents",
+    "status",
+    "timings",
+    "what_engines_need",
+]
 
 MENU = {value: name for name, value in SEEN.items()}
 NEAR = 0.005  # half a point of accuracy
@@ -68,7 +79,7 @@ def in_words(result: Outcome) -> str:
         plan=_plan(result),
         chosen=percents(chosen.accuracy[0]),
         full=percents(full.accuracy[0]),
-        gap=_gap(100 * chosen.accuracy[0], 100 * full.accuracy[0]),
+        gap=_gap(100 * chosen.accuracy[0], 100 * full.accuracy[0], result.images),
         share=100 * chosen.total.mean() / full.total.mean(),
     )
     near = result.uniform.accuracy.mean(axis=1) >= full.accuracy.mean() - NEAR
@@ -77,19 +88,23 @@ def in_words(result: Outcome) -> str:
     return told + _speed(result)
 
 
+def each_layer(result: Outcome) -> list[str]:
+    """Bits of the layers in the first network."""
+    return [f"{b:.0f}" if b < FULL else WORDS["fp32"] for b in result.chosen.bits[0, 0]]
+
+
 def _plan(result: Outcome) -> str:
     state = result.state
-    bits = [f"{b:.0f}" if b < FULL else WORDS["fp32"] for b in result.chosen.bits[0, 0]]
     name = {ALIKE: "plan_alike", GREEDY: "plan_greedy"}.get(state.plan, "plan_hand")
-    return WORDS[name].format(bits=state.bits, each=", ".join(bits))
+    return WORDS[name].format(bits=state.bits, each=", ".join(each_layer(result)))
 
 
-def _gap(a: np.ndarray, b: np.ndarray) -> str:
+def _gap(a: np.ndarray, b: np.ndarray, images: int) -> str:
     if len(a) < 2:
         return WORDS["alone_gap"].format(points=float(a[0] - b[0]))
     if (a == b).all():
         return WORDS["same"]
-    d = evaluation.paired(a, b)
+    d = evaluation.paired(a, b, resolution=50 / images)  # half an image
     return WORDS["ahead"].format(points=d.mean, half=d.half_width)
 
 

@@ -49,7 +49,7 @@ QUANTIZATION_LAB = COMMON | {
         "plan decides by): {said}."
     ),
     "layers_each": "layer {layer} ({weights:,} weights) {two:.1f} % at 2 bits, {three:.1f} % at 3",
-    "bytes_title": "What the bytes are for",
+    "bytes_title": "What the bytes are for (fp32: 100 %)",
     "bytes_y": "share of fp32",
     "bytes_place": "bits of a weight",
     "weights": "weights",
@@ -58,7 +58,7 @@ QUANTIZATION_LAB = COMMON | {
     "bytes_said": (
         "Chosen: {bits} bits in layers 1, 2, 3 (first network) take {total}, of which {weights} are for "
         "weights, {scales} for scales and zero points, {biases} for biases; fp32 takes {whole}, "
-        "{ratio:.1f} times as much."
+        "{ratio} times as much."
     ),
     "counts_title": "Images that the codes are calibrated on",
     "counts_x": "calibration images",
@@ -71,13 +71,17 @@ QUANTIZATION_LAB = COMMON | {
     ),
     "times_title": "Time for {batch} images, one thread",
     "times_y": "microseconds (log)",
-    "eager": "eager fp32",
+    "eager": "PyTorch fp32",
     "simulated": "simulated int8",
-    "runtime": "ONNX fp32",
-    "integers": "ONNX int8",
+    "runtime": "ONNX Runtime fp32",
+    "integers": "ONNX Runtime int8",
+    "eager_tick": "PyTorch fp32",
+    "simulated_tick": "simulated",
+    "runtime_tick": "ONNX fp32",
+    "integers_tick": "ONNX int8",
+    "times_tick": "{name}\n{median:.0f} µs",
     "times_said": "Medians and quartiles for {batch} images on one thread: {said}.",
     "times_each": "{name} {median:.0f} µs ({low:.0f}–{high:.0f})",
-    "times_names": "PyTorch fp32; integers simulated in PyTorch; ONNX Runtime fp32; ONNX Runtime int8",
     "times_files": " The files for ONNX Runtime take {plain} in fp32 and {int8} in int8.",
     "times_missing": (
         " For the time in an engine with integer kernels, ONNX Runtime is needed: pip install 'optviz[onnx]'."
