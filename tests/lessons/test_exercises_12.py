@@ -418,3 +418,26 @@ def test_both_ways_hold_the_same_weights():
 def test_integers_in_a_list_are_too_wide():
     verdict = check("12.quantize", lambda *case: looped_quantize(*case).ravel().tolist())
     assert verdict.mistake == "8 bytes for each integer"
+
+
+@pytest.mark.parametrize(
+    ("id", "fn", "words"),
+    [
+        ("12.quantize", WRONG["12.quantize"][1][0], "There x is 100: 200 steps, before the zero point 3"),
+        ("12.quantize", lambda *case: own_quantize(*case).astype(int), "All integers are right."),
+        ("12.quantize", lambda *case: own_quantize(*case)[:-1], "There are 9 numbers in x."),
+        ("12.per_channel", WRONG["12.per_channel"][0][0], "Right are 3 scales, one for each output channel"),
+        ("12.per_channel", numpy_channels(outputs, np.int8), "the scale of output channel 0 of 3"),
+        (
+            "12.per_channel",
+            lambda q, s, transposed: (torch_channels(q, s, transposed)[0], 0 * q),
+            "the new integer of a weight with q = 25",
+        ),
+        ("12.integer_layer", biased(lambda b, s_in, s_w: 7 - 7 * (b < 0)), "That is output 0 of example 0."),
+        ("12.integer_layer", lambda *case: looped_layer(*case)[0], "2 × 3 values"),
+        ("12.size", cheap_size(b=1), "That is (b), whose packed part has 102 bits."),
+        ("12.size", lambda *case: written_size(*case)[:1], "the bytes of (a), then those of (b)"),
+    ],
+)
+def test_the_verdict_says_which_value_is_wrong(id, fn, words):
+    assert words in check(id, fn).detail

@@ -429,3 +429,26 @@ def test_the_gradient_of_a_centroid_is_that_of_the_loss(case):
     new, weights = exercise("13.centroids").answer(*case)
     change = (gradient * (weights - old)).sum()
     assert change == pytest.approx(-(((new - centroids) / lr) ** 2).sum() * lr)
+
+
+@pytest.mark.parametrize(
+    ("id", "fn", "words"),
+    [
+        ("13.fake_quantize", forward(lambda x, *code: 0 * x), "That is y where x is 1.6843."),
+        ("13.fake_quantize", WRONG["13.fake_quantize"][0][0], "in a code from 0 to 7"),
+        ("13.fake_quantize", lambda *case: own_fake_quantize(*case)[0], "Right are 9 values of y"),
+        ("13.lsq", WRONG["13.lsq"][0][0], "Of the 10 numbers 4 are clipped."),
+        ("13.lsq", lambda x, dy, s, bits: (dy, 0.0), "That is the gradient of x where x / s is"),
+        ("13.lsq", lambda *case: own_lsq(*case)[1], "Right are 10 gradients of x and one of s."),
+        ("13.ternary", lambda w, share: (own_ternary(w, share)[0], 0), "That is α. The mean |w| is 0.86."),
+        ("13.ternary", lambda w, share: (0 * w, 0), "That is t where w is 0.75."),
+        ("13.ternary", lambda w, share: own_ternary(w, share)[0], "Right are 10 values of t and one of α."),
+        ("13.centroids", moved(np.mean), "That is centroid 0, the value of 3 weights."),
+        ("13.centroids", moved(np.sum, zero=False), "That is a weight with the label -1."),
+        ("13.centroids", lambda *case: added_centroids(*case)[0], "Right are 2 centroids and 10 weights."),
+        ("13.calibration", repaired(True, False, True), "That is the smallest output."),
+        ("13.calibration", lambda *case: joined_range(*case)[0], "Right are two numbers"),
+    ],
+)
+def test_the_verdict_says_which_value_is_wrong(id, fn, words):
+    assert words in check(id, fn).detail

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from optviz.lessons.exercises.lesson_12.rounding import plain
+from optviz.lessons.exercises.lesson_12.wording import explained
 from optviz.lessons.material import Exercise, Mistake
 
 __all__ = ["CHANNELS"]
@@ -78,6 +79,17 @@ def _times_seven(q: Any, s: float, transposed: bool) -> Any:
     return scales, np.rint(q * np.int8(7) / sizes)
 
 
+def _of_a_weight(at: int, q: Any, s: float, transposed: bool) -> str:
+    count = q.shape[int(transposed)]
+    if at < 0:
+        return f"Right are {count} scales, one for each output channel, and then {q.size} integers."
+    if at < count:
+        return f"That is the scale of output channel {at} of {count}."
+    return (
+        f"All {count} scales are right. That is the new integer of a weight with q = {q.ravel()[at - count]}."
+    )
+
+
 CHANNELS = Exercise(
     id="12.per_channel",
     arguments=("q", "s", "transposed"),
@@ -90,6 +102,7 @@ CHANNELS = Exercise(
         _weights(3, 3, True, 0.03),
     ),
     measure=_stored,
+    explain=explained(_stored, _channels(), _of_a_weight),
     praise="Each output channel uses all of its 15 integers, whichever axis it lies on.",
     hints=(
         "One number decides the scale of a channel: its largest |w|. Over which axes is it taken?",

@@ -180,6 +180,15 @@ QPARAMS = Exercise(
             ),
         ),
         Mistake(
+            "the zero point first",
+            lambda low, high, bits: affine()(low, high, bits)[::-1],
+            (
+                "Which of the two is the distance of two levels?",
+                "Both numbers are right. The scale comes first.",
+                "return scale, zero.",
+            ),
+        ),
+        Mistake(
             "the zero point in the unit of the numbers",
             affine(lambda low, s, top: round(-low)),
             (

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from optviz.lessons.exercises.lesson_06.shrinking import flat
+from optviz.lessons.exercises.lesson_12.wording import explained
 from optviz.lessons.material import Exercise, Mistake
 
 __all__ = ["SIZE"]
@@ -64,6 +65,13 @@ def _entropy(counts: Any, lengths: Any) -> float:
     return float(-(counts * np.log2(share)).sum())
 
 
+def _of_a_file(at: int, rows: int, columns: int, bits: int, group: int, counts: Any, lengths: Any) -> str:
+    if at < 0:
+        return "Right are two numbers: the bytes of (a), then those of (b)."
+    total = rows * columns * bits if at == 0 else int((counts * lengths).sum())
+    return f"That is {'(a)' if at == 0 else '(b)'}, whose packed part has {total:,} bits."
+
+
 SIZE = Exercise(
     id="12.size",
     arguments=("rows", "columns", "bits", "group", "counts", "lengths"),
@@ -75,6 +83,7 @@ SIZE = Exercise(
         (7, 3, 5, 3, np.array([6, 9, 4, 2]), np.array([2, 1, 3, 3])),
     ),
     measure=flat,
+    explain=explained(flat, _size(), _of_a_file),
     praise="Scales, zero points, codebook, lengths and biases: now the number is that of a file.",
     hints=(
         "What does the reader of the file need, besides the packed bits?",

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from optviz.lessons.exercises.lesson_06.shrinking import flat
+from optviz.lessons.exercises.lesson_12.wording import explained
 from optviz.lessons.material import Exercise, Mistake
 
 __all__ = ["LAYER"]
@@ -57,6 +58,14 @@ def _sums(
     return layer
 
 
+def _of_an_output(at: int, xq: Any, zero: int, s_in: float, wq: Any, s_w: Any, bias: Any) -> str:
+    if at < 0:
+        return f"Right are {len(xq)} × {len(wq)} values: one for each example and output."
+    example, output = divmod(at, len(wq))
+    plain = int(_product(xq, 0, wq)[example, output])
+    return f"That is output {output} of example {example}. There Σ wq·xq is {plain:,}."
+
+
 LAYER = Exercise(
     id="12.integer_layer",
     arguments=("xq", "zero", "s_in", "wq", "s_w", "bias"),
@@ -68,6 +77,7 @@ LAYER = Exercise(
         _layer(1, 5, 4, 0, 0.1, 30),
     ),
     measure=flat,
+    explain=explained(flat, _sums(), _of_an_output),
     praise="Σ q_w·(q_x − Z) + b in 32 bits: that is all a layer has to compute, and s_in·s_w waits outside.",
     hints=(
         "Write the inputs as s_in · (xq − zero), the weights as s_w · wq. Take the scales out of the sum.",
@@ -129,14 +139,20 @@ LAYER = Exercise(
                 "Both .astype(np.int32) first.",
             ),
         ),
-        Mistake(
-            "sums in 16 bits",
-            _sums(lambda xq, zero, wq: xq @ wq.T - zero * wq.sum(1, dtype=int)),
-            (
-                "How large can 12 products of 250 and 120 become?",
-                "360,000. NumPy sums uint8 times int8 in int16, which ends at 32,767 and wraps around.",
-                "xq.astype(np.int32) @ wq.astype(np.int32).T.",
-            ),
+        *(
+            Mistake(
+                "sums in 16 bits",
+                _sums(product),
+                (
+                    "How large can 12 products of 250 and 120 become?",
+                    "360,000. int16 ends at 32,767 and wraps around; NumPy sums uint8 times int8 in it.",
+                    "xq.astype(np.int32) @ wq.astype(np.int32).T.",
+                ),
+            )
+            for product in (
+                lambda xq, zero, wq: xq @ wq.T - zero * wq.sum(1, dtype=int),
+                lambda xq, zero, wq: (xq.astype(np.int16) - zero) @ wq.T,
+            )
         ),
         Mistake(
             "reads the inputs as int8",
@@ -174,14 +190,21 @@ LAYER = Exercise(
                 "np.round(bias / (s_in * s_w)).",
             ),
         ),
-        Mistake(
-            "one scale of the bias for all outputs",
-            _sums(bias=lambda b, s_in, s_w: np.rint(b / (s_in * s_w.max()))),
-            (
-                "How many scales do the weights have?",
-                "Each output has its own, and so has its bias.",
-                "np.round(bias / (s_in * s_w)), with all of s_w.",
-            ),
+        *(
+            Mistake(
+                "one scale of the bias for all outputs",
+                _sums(bias=bias),
+                (
+                    "How many scales do the weights have?",
+                    "Each output has its own, and so has its bias.",
+                    "np.round(bias / (s_in * s_w)), with all of s_w.",
+                ),
+            )
+            for bias in (
+                lambda b, s_in, s_w: np.rint(b / (s_in * s_w.max())),
+                lambda b, s_in, s_w: np.rint(b / (s_in * s_w.mean())),
+                lambda b, s_in, s_w: np.rint(b / (s_in * s_w[0])),
+            )
         ),
         Mistake(
             "the bias is not rounded",

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from optviz.lessons.exercises.lesson_12.wording import explained
 from optviz.lessons.material import Exercise, Mistake
 
 __all__ = ["QUANTIZE", "plain"]
@@ -61,12 +62,22 @@ def _quantized(
     return code
 
 
+def _of_a_number(at: int, x: Any, scale: float, zero: int, low: int, high: int) -> str:
+    if at < 0:
+        return f"There are {x.size} numbers in x."
+    if at == x.size:
+        return "All integers are right. The last value is how many bytes each of them takes."
+    v = x.ravel()[at]
+    return f"There x is {v:g}: {v / scale:.6g} steps, before the zero point {zero} is added."
+
+
 QUANTIZE = Exercise(
     id="12.quantize",
     arguments=("x", "scale", "zero", "low", "high"),
     answer=_quantized(),
     cases=_NUMBERS,
     measure=bytes_too,
+    explain=explained(bytes_too, _quantized(), _of_a_number),
     praise="Round, shift, clamp where there is room, and only then cast: nothing wraps around.",
     hints=(
         "Four steps: round, shift, clamp, cast. Their order matters.",
@@ -127,6 +138,18 @@ QUANTIZE = Exercise(
                 "The zero point is added after your clamp and moves the ends out of the code.",
                 "np.clip(np.round(x / scale) + zero, low, high).astype(np.int8).",
             ),
+        ),
+        *(
+            Mistake(
+                "clamps x itself",
+                lambda x, s, z, low, high, cast=cast: cast(np.rint(np.clip(x, low, high) / s) + z),
+                (
+                    "In which unit are low and high, and in which is x?",
+                    "low and high are integers of the code: they belong after round and shift.",
+                    "np.clip(np.round(x / scale) + zero, low, high).astype(np.int8).",
+                ),
+            )
+            for cast in (lambda v: _wrapped(v).astype(np.int8), lambda v: v)
         ),
         *(
             Mistake(

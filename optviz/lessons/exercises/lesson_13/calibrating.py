@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from optviz.lessons.exercises.lesson_06.shrinking import flat
+from optviz.lessons.exercises.lesson_12.wording import explained
 from optviz.lessons.material import Exercise, Mistake
 
 __all__ = ["CALIBRATION", "tried"]
@@ -117,12 +118,26 @@ _SUBSETS = [
     tuple(f for f, kept in zip(_ALL, marks, strict=True) if kept) for marks in product((0, 1), repeat=3)
 ]
 
+_PARTS = (
+    "the smallest output",
+    "the largest output",
+    "how far your code moved the means that batch norm stores",
+)
+
+
+def _of_an_end(at: int, contrast: float) -> str:
+    if at < 0:
+        return "Right are two numbers: the smallest and the largest output."
+    return f"That is {_PARTS[at]}. Here augment multiplies all pixels by {contrast:g}."
+
+
 CALIBRATION = Exercise(
     id="13.calibration",
     arguments=("net", "train", "test", "augment"),
     answer=ranged(),
     cases=((1.5,), (2.0,), (0.7,)),
     measure=tried,
+    explain=explained(tried, ranged(), _of_an_end),
     given=ranged(training=True, augmented=True, data=_seen),
     praise="Clean training images through the network as it will be used, and it is still the same network.",
     hints=(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from optviz.lessons.exercises.lesson_06.shrinking import flat
+from optviz.lessons.exercises.lesson_12.wording import explained
 from optviz.lessons.exercises.lesson_13.straight import steps
 from optviz.lessons.material import Exercise, Mistake
 
@@ -56,6 +57,17 @@ def _without_dy(x: Any, dy: Any, s: float, bits: int) -> Any:
     return lsq()(x, dy, s, bits)[0], lsq()(x, np.ones_like(dy), s, bits)[1]
 
 
+def _of_a_gradient(at: int, x: Any, dy: Any, s: float, bits: int) -> str:
+    low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    if at < 0:
+        return f"Right are {x.size} gradients of x and one of s."
+    if at < x.size:
+        v = x.ravel()[at]
+        return f"That is the gradient of x where x / s is {v / s:.4g}, in a code from {low} to {high}."
+    clipped = int(((x / s < low) | (x / s > high)).sum())
+    return f"That is the gradient of s. Of the {x.size} numbers {clipped} are clipped."
+
+
 LSQ = Exercise(
     id="13.lsq",
     arguments=("x", "dy", "s", "bits"),
@@ -67,6 +79,7 @@ LSQ = Exercise(
         _for_step(3.0, 8, (7,)),
     ),
     measure=flat,
+    explain=explained(flat, lsq(), _of_a_gradient),
     praise="Inside, rounding errors pull at the step; outside, what was clipped does. Scaled, it can train.",
     hints=(
         "Three kinds of numbers: below the code, inside it, above it. Each has its own slope in s.",

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from optviz.lessons.exercises.lesson_06.shrinking import flat
+from optviz.lessons.exercises.lesson_12.wording import explained
 from optviz.lessons.material import Exercise, Mistake
 
 __all__ = ["FAKE_QUANTIZE", "steps"]
@@ -66,6 +67,14 @@ def _codes(x: Any, scale: float, zero: int, low: int, high: int) -> Any:
     return np.clip(np.rint(x / scale) + zero, low, high)
 
 
+def _of_a_number(at: int, x: Any, dy: Any, scale: float, zero: int, low: int, high: int) -> str:
+    if at < 0:
+        return f"Right are {x.size} values of y, then {x.size} of the gradient of x."
+    v, name = x.ravel()[at % x.size], "y" if at < x.size else "the gradient of x"
+    place = f"{v / scale + zero:.4g} before it is rounded, in a code from {low} to {high}"
+    return f"That is {name} where x is {v:g}. There x / scale + zero is {place}."
+
+
 FAKE_QUANTIZE = Exercise(
     id="13.fake_quantize",
     arguments=("x", "dy", "scale", "zero", "low", "high"),
@@ -77,6 +86,7 @@ FAKE_QUANTIZE = Exercise(
         _coded(2.0, 1, 0, 3, (8,)),
     ),
     measure=flat,
+    explain=explained(flat, both(), _of_a_number),
     praise="Forward the staircase, backward a ramp of slope 1 that ends where the code ends.",
     hints=(
         "Forward is lesson 12: to the code and back. Backward: where does a small change of x change y?",
