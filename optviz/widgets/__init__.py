@@ -12,6 +12,7 @@ from optviz._lazy import lazy
 if TYPE_CHECKING:
     from optviz.widgets.augmentation import augmentation_lab
     from optviz.widgets.channels import channel_lab
+    from optviz.widgets.codebooks import codebook_lab
     from optviz.widgets.descent import descent_lab
     from optviz.widgets.explorer import Explorer
     from optviz.widgets.landscape import landscape_lab
@@ -34,6 +35,7 @@ _HOMES = {
     "Panel": "panel",
     "augmentation_lab": "augmentation",
     "channel_lab": "channels",
+    "codebook_lab": "codebooks",
     "descent_lab": "descent",
     "landscape_lab": "landscape",
     "loss_lab": "losses",
@@ -55,6 +57,7 @@ __all__ = [
     "Panel",
     "augmentation_lab",
     "channel_lab",
+    "codebook_lab",
     "descent_lab",
     "landscape_lab",
     "loss_lab",

@@ -43,6 +43,7 @@ class Case:
 LABS = {
     "augmentation": Case("augmentation_lab()", "card-0 .optviz-field-pixels", "shared-steps"),
     "channels": Case("channel_lab()", "shared-share", "shared-steps"),
+    "codebooks": Case("codebook_lab()", "shared-bits", "shared-updates"),
     "descent": Case("descent_lab()", "shared-lr"),
     "descent-digits": Case("descent_lab('digits')", "shared-lr", "shared-steps"),
     "landscape": Case("landscape_lab(__import__('optviz').surfaces.Booth())", "shared-lr"),

@@ -65,6 +65,11 @@ LABS = {
         "from optviz import channel_lab",
         slow=("network", "steps"),
     ),
+    "codebooks": Case(
+        lambda: widgets.codebook_lab(hidden=(8, 8), steps=30, updates=6, moves=4, seeds=2),
+        "from optviz import codebook_lab; from optviz.quantize import *",
+        slow=("data",),
+    ),
     "descent": Case(
         lambda: widgets.descent_lab(steps=20, batch=32, momentum=0.5), "from optviz import descent_lab"
     ),
