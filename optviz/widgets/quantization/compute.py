@@ -144,18 +144,6 @@ class _Work:
         return Outcome(self.state, **known, progress=progress, seconds=took, **parts)
 
 
-@dataclass(frozen=True)
-class _Ask:
-    """One network to quantize: where it goes, and how."""
-
-    table: str
-    row: int
-    seed: int
-    bits: tuple[int, ...]
-    count: int
-    weights_only: bool = False
-
-
 _scans: LRUCache[Any, recipes.BitScan] = LRUCache(REMEMBERED)
 _found: LRUCache[Any, Found] = LRUCache(REMEMBERED)
 
@@ -176,13 +164,12 @@ def compute(state: LabState) -> Iterator[Outcome]:
     yield work.outcome(0.0, WORDS["training"])  # before data and torch are loaded, which may take a while
     for share in _train(work):
         yield work.outcome(0.25 * share, WORDS["training"])
-    for ask, share in _quantize(work, _asks(work, "full")):
-        yield work.outcome(0.25 + 0.01 * share, ask)
+    for share in _quantize(work, "full"):
+        yield work.outcome(0.25 + 0.01 * share, WORDS["quantizing"])
     for share in _scan(work):
         yield work.outcome(0.26 + 0.14 * share, WORDS["scanning"])
-    asks = [ask for name in list(TABLES)[1:] for ask in _asks(work, name)]
-    for note, share in _quantize(work, asks):
-        yield work.outcome(0.4 + 0.55 * share, note)
+    for share in _quantize(work, *list(TABLES)[1:]):
+        yield work.outcome(0.4 + 0.55 * share, WORDS["quantizing"])
     for times in timed(state, work.nets[0]):
         work.times = times
         yield work.outcome(0.97, WORDS["timing"])
@@ -231,24 +218,40 @@ def _scanned(state: LabState, net: Trained) -> Iterator[recipes.BitScan | None]:
     yield recipes.BitScan(tuple(names), sizes, scales, np.array(BITS), accuracy_, loss, first.full, rest)
 
 
-def _asks(work: _Work, table: str) -> Iterator[_Ask]:
-    """What is to quantize for a table, the middle of things first."""
-    state, layers = work.state, len(work.state.own)
-    for seed in range(state.seeds):
-        if table == "full":
-            yield _Ask(table, 0, seed, (FULL,) * layers, 0, weights_only=True)
-        if table == "chosen":
-            yield _Ask(table, 0, seed, _planned(work, seed), state.calibration)
-        if table in ("uniform", "alone") and not (table == "alone" and state.activations == FLOATS):
-            for row in reversed(range(len(BITS))):
-                count = state.calibration
-                yield _Ask(table, row, seed, (BITS[row],) * layers, count, table == "alone")
-        if table == "greedy":
-            for row, budget in enumerate(BUDGETS):
-                yield _Ask(table, row, seed, _fitted(work.scans[seed], budget), state.calibration)
-        if table == "counts" and state.calibrated:
-            for row, count in enumerate(COUNTS):
-                yield _Ask(table, row, seed, _planned(work, seed), count)
+def _quantize(work: _Work, *tables: str) -> Iterator[float]:
+    """Fill some tables, one way to quantize after the other, each with all seeds."""
+    ways = [(table, *way) for table in tables for way in _ways(work.state, table)]
+    for done, (name, row, plan, count) in enumerate(ways):
+        table = work.tables[name]
+        for seed, net in enumerate(work.nets):
+            bits = _bits(work, seed, plan)
+            recipe = work.state.recipe(net.layers, bits, weights_only=name in ("full", "alone"))
+            known = work.quantized
+            found = _quantized(work, seed, recipe, count)
+            table.accuracy[row, seed], table.bytes[row, seed] = found.accuracy, found.bytes
+            table.bits[row, seed] = bits
+            if work.quantized > known:
+                yield (done + (seed + 1) / len(work.nets)) / len(ways)
+
+
+def _ways(state: LabState, table: str) -> list[tuple[int, int | float | None, int]]:
+    """Rows of a table: row, what gives the layers their bits (see :func:`_bits`), calibration images."""
+    count = state.calibration
+    if table == "counts":
+        return [(row, None, n) for row, n in enumerate(COUNTS)] if state.calibrated else []
+    if table == "greedy":
+        return [(row, budget, count) for row, budget in enumerate(BUDGETS)]
+    if table in ("full", "chosen"):
+        return [(0, FULL if table == "full" else None, count)]
+    needed = table == "uniform" or state.activations != FLOATS
+    return [(row, BITS[row], count) for row in reversed(range(len(BITS)))] if needed else []
+
+
+def _bits(work: _Work, seed: int, plan: int | float | None) -> tuple[int, ...]:
+    """Bits of each layer: as asked for (None), the same in all (a whole number), or greedily (a float)."""
+    if plan is None:
+        return _planned(work, seed)
+    return _fitted(work.scans[seed], plan) if isinstance(plan, float) else (plan,) * len(work.state.own)
 
 
 def _planned(work: _Work, seed: int) -> tuple[int, ...]:
@@ -266,24 +269,15 @@ def _fitted(scan: recipes.BitScan, bits: float) -> tuple[int, ...]:
     return tuple(b for _, b in recipes.mixed_bits(scan, room).bits)
 
 
-def _quantize(work: _Work, asks: Any) -> Iterator[tuple[str, float]]:
-    """Quantize what is not remembered, and write all of it into its tables."""
-    asks = list(asks)
-    for done, ask in enumerate(asks):
-        net, table = work.nets[ask.seed], work.tables[ask.table]
-        recipe = work.state.recipe(net.layers, ask.bits, weights_only=ask.weights_only)
-        key = work.state.task, ask.seed, recipe, ask.count if recipe.observes else 0
-        fresh = key not in _found
-        if fresh:
-            batches = calibration(work.state.network, ask.seed, ask.count) if recipe.observes else None
-            _found[key] = _measured(work.state.network, quantize.quantize_model(net.model, recipe, batches))
-            work.quantized += 1
-        found = _found[key]
-        table.accuracy[ask.row, ask.seed] = found.accuracy
-        table.bytes[ask.row, ask.seed] = found.bytes
-        table.bits[ask.row, ask.seed] = ask.bits
-        if fresh or done == 0:
-            yield WORDS["quantizing"], (done + 1) / len(asks)
+def _quantized(work: _Work, seed: int, recipe: Any, count: int) -> Found:
+    """The network of a seed, quantized once."""
+    state, net = work.state, work.nets[seed]
+    key = state.task, seed, recipe, count if recipe.observes else 0
+    if key not in _found:
+        batches = calibration(state.network, seed, count) if recipe.observes else None
+        _found[key] = _measured(state.network, quantize.quantize_model(net.model, recipe, batches))
+        work.quantized += 1
+    return _found[key]
 
 
 def _measured(network: str, model: Any) -> Found:

@@ -52,7 +52,8 @@ def _curve(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     lines = [Line(place(BITS), interval(result.alone.accuracy.T)[0], WORDS["alone"], 2, thin=True)]
     lines = [] if state.activations == FLOATS else lines
     lines.append(_line(place(BITS), result.uniform, WORDS["uniform"], 0))
-    lines += _dot(float(place(mean_bits(result))), result.chosen)
+    here = mean_bits(result)
+    lines += _dot(float(place(here)), result.chosen)
     lines += [Line(place(BITS), interval(old.uniform.accuracy.T)[0], "", ghost=True) for old in pinned]
     ticks = (*((float(b), str(b)) for b in BITS), (PLAIN, WORDS["fp32"]))
     shown = result.uniform, result.alone, result.chosen
@@ -62,6 +63,9 @@ def _curve(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
         for b, row in zip(BITS, result.uniform.accuracy, strict=True)
         if np.isfinite(row).all()
     ]
+    if state.plan != ALIKE and math.isfinite(here):
+        accuracy = percents(result.chosen.accuracy[0])
+        said.append(WORDS["curve_own"].format(bits=here, accuracy=accuracy))
     sentence = about(result, "curve_said", said, images=result.images, full=percents(result.full.accuracy[0]))
     return Picture(lines, frame, sentence, hold=True)
 
@@ -179,8 +183,8 @@ def _boxes(at: np.ndarray, low: np.ndarray, high: np.ndarray, label: str, index:
     """One part of each stacked bar, filled at rest; its label stands at the last one's middle."""
     x = at[:, None] + 0.35 * np.array([-1, -1, 1, 1, 1, np.nan])
     y = np.column_stack([low, high, high, low, (low + high) / 2, np.full(len(low), np.nan)])
-    ends = (np.repeat(end, x.shape[1]) for end in (low, high))
-    return Line(x.ravel(), y.ravel(), label, index, *ends, thin=True)
+    bottom, top = (np.repeat(end, x.shape[1]) for end in (low, high))
+    return Line(x.ravel(), y.ravel(), label, index, bottom, top, thin=True)
 
 
 def _times(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:

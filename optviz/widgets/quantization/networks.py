@@ -30,7 +30,7 @@ class Network:
     """A network of the menu with its images. All have three layers with weights.
 
     Args:
-        load: loads the images.
+        load: loads the images: 8×8 digits, or 28×28 of MNIST.
         hidden: units of the fully connected layers; () for the small convolutional network.
         inputs: neighbors in a row of weights of each layer, which groups must divide.
     """
@@ -41,9 +41,9 @@ class Network:
 
 
 NETWORKS = {
-    "64 and 64 units, digits 8×8": Network(data.digits, (64, 64), (64, 64, 64)),
-    "CNN, digits 8×8": Network(data.digits, (), (3, 3, 128)),
-    "LeNet-300-100, MNIST-5k 28×28": Network(data.mnist5k, (300, 100), (784, 300, 100)),
+    "MLP 64-64, digits": Network(data.digits, (64, 64), (64, 64, 64)),
+    "CNN, digits": Network(data.digits, (), (3, 3, 128)),
+    "LeNet-300-100, MNIST-5k": Network(data.mnist5k, (300, 100), (784, 300, 100)),
 }
 
 

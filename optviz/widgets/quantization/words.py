@@ -30,8 +30,8 @@ QUANTIZATION_LAB = COMMON | {
     "uniform": "all layers alike",
     "alone": "weights only",
     "curve_said": "Right on {images} test images ({seeds}): fp32 {full}; {said}.",
-    "curve_each": "{bits} bits {accuracy}",
-    "curve_here": "; chosen ({plan}) {accuracy}",
+    "curve_each": "{bits} bits: {accuracy}",
+    "curve_own": "chosen, {bits:.1f} bits on average: {accuracy}",
     "pareto_title": "Accuracy against bytes",
     "bytes_x": "bytes (% of fp32)",
     "greedy": "greedy",
@@ -45,8 +45,8 @@ QUANTIZATION_LAB = COMMON | {
     "layers_y": "validation accuracy",
     "layer": "layer {layer}",
     "layers_said": (
-        "With one layer's weights rounded and all else in fp32 ({seeds}, validation images, which the greedy "
-        "plan decides by): {said}."
+        "With one layer's weights rounded by symmetric codes and all else in fp32 ({seeds}, validation "
+        "images, which the greedy plan decides by): {said}."
     ),
     "layers_each": "layer {layer} ({weights:,} weights) {two:.1f} % at 2 bits, {three:.1f} % at 3",
     "bytes_title": "What the bytes are for (fp32: 100 %)",
@@ -65,7 +65,7 @@ QUANTIZATION_LAB = COMMON | {
     "counts_said": (
         "Codes of {bits}-bit activations from {range} over so many training images ({seeds}): {said}."
     ),
-    "counts_each": "{count} {accuracy}",
+    "counts_each": "{count}: {accuracy}",
     "counts_none": (
         "{kind} activations need no calibration: {accuracy} ({seeds}), whatever the number of images."
     ),
