@@ -19,7 +19,8 @@ def result_table() -> str:
         "| what, on MNIST-5k | left | test accuracy | against | difference in points |",
         "|---|---|---|---|---|",
     ]
-    rows += ["| " + " | ".join(row) + " |" for row in [*_pruned(), *_orders(), *_channels(), *_tickets()]]
+    parts = (_pruned(), _orders(), _channels(), _tickets(), _eight_bits(), _compressed(), _few_bits())
+    rows += ["| " + " | ".join(row) + " |" for part in parts for row in part]
     return "\n".join(rows)
 
 
@@ -84,6 +85,65 @@ def _tickets() -> Iterator[tuple[str, ...]]:
         d = evaluation.paired(100 * ticket, 100 * other)
         left = f"{100 * some['weights left'].mean():.1f} % of the weights"
         yield "winning tickets, 300-100 network, 14×14", left, _mean(ticket), "new first weights", _points(d)
+
+
+NAMES = {"LeNet300100": "LeNet-300-100", "LeNet5": "LeNet-5"}
+
+
+def _eight_bits() -> Iterator[tuple[str, ...]]:
+    """Static int8 in ONNX Runtime against eager PyTorch in fp32."""
+    for network, rows in study("12.int8").table.groupby("network", sort=False):
+        forms = {form: some.sort_values("seed") for form, some in rows.groupby("form")}
+        plain, coded = forms["PyTorch, fp32"], forms["int8, min–max"]
+        faster = float(np.median(plain["ms for 64"].to_numpy() / coded["ms for 64"].to_numpy()))
+        left = coded["bytes"].mean() / forms["ONNX Runtime, fp32"]["bytes"].mean()
+        yield (
+            f"{NAMES[str(network)]}, int8 in ONNX Runtime: **{faster:.1f} times faster** at batch 64",
+            f"{100 * left:.0f} % of the file",
+            _mean(coded["test accuracy"]),
+            "PyTorch, fp32",
+            _points(_against(coded, plain)),
+        )
+
+
+def _compressed() -> Iterator[tuple[str, ...]]:
+    """Deep compression, with 5 bits a weight that is left."""
+    for network, rows in study("12.deep_compression").table.groupby("network", sort=False):
+        stages = dict([*rows.groupby("stage")])
+        coded = stages["coded"][stages["coded"]["bits"] == 5]
+        for against in ("dense", "dense, trained as long"):
+            yield (
+                f"{NAMES[str(network)]}, deep compression with 5 bits",
+                f"1 byte of {coded['times smaller'].mean():.0f}",
+                _mean(coded["test accuracy"]),
+                against,
+                _points(_against(coded, stages[against])),
+            )
+
+
+def _few_bits() -> Iterator[tuple[str, ...]]:
+    """Weights of 4 and of 2 bits: trained with them, and rounded after as much training."""
+    ways = {
+        "QAT, learned steps": "trained while rounded",
+        "PTQ, MSE": "rounded after training, in the range of least error",
+    }
+    for network, rows in study("13.qat").table.groupby("network", sort=False):
+        full = rows[rows["form"] == "fp32"]
+        for bits in (4, 2):
+            for form, way in ways.items():
+                some = rows[(rows["bits"] == bits) & (rows["form"] == form) & (rows["unit bits"] == 32)]
+                yield (
+                    f"{NAMES[str(network)]}, weights {way}",
+                    f"{bits} bits",
+                    _mean(some["test accuracy"]),
+                    "fp32, trained as long",
+                    _points(_against(some, full)),
+                )
+
+
+def _against(rows: pd.DataFrame, others: pd.DataFrame) -> evaluation.Paired:
+    a, b = (some.sort_values("seed")["test accuracy"].to_numpy() for some in (rows, others))
+    return evaluation.paired(100 * a, 100 * b)
 
 
 def _gap(rows: pd.DataFrame) -> evaluation.Paired:
