@@ -53,7 +53,7 @@ notebooks: $(VENV)/.test ## execute all notebooks in place, then renew the READM
 	$(RUN) -m tests.notebooks.execute $(NOTEBOOKS)
 	$(PY) -m tests.readme lessons
 
-studies: $(VENV)/.test ## measure the long studies of the lessons anew (half an hour), then the README's table
+studies: $(VENV)/.test ## measure the long studies of the lessons anew (an hour), then the README's table
 	$(RUN) -m optviz.lessons.studies $(STUDIES)
 	$(PY) -m tests.readme results
 
