@@ -4,6 +4,7 @@ from optviz.recipes.archive import Parts, read_compressed, write_compressed
 from optviz.recipes.compression import Compression, deep_compression
 from optviz.recipes.criteria import OBD, Criterion, Magnitude, Movement, Random, Snip, Taylor, Wanda
 from optviz.recipes.few_bits import FewBits, LearnedSteps
+from optviz.recipes.frozen_norm import FoldedBits, FrozenNorm
 from optviz.recipes.mixed_bits import BitScan, MixedBits, bit_scan, mixed_bits, rounded
 from optviz.recipes.pruning import one_shot, prune_iteratively, rounds_to
 from optviz.recipes.qat import Rounding, ptq, qat
@@ -22,6 +23,8 @@ __all__ = [
     "Control",
     "Criterion",
     "FewBits",
+    "FoldedBits",
+    "FrozenNorm",
     "Later",
     "LearnedSteps",
     "Magnitude",

@@ -175,6 +175,11 @@ class LearnedSteps:
         own = self._own(params)
         return {n: lsq(p, *_code(params, n, rows)) if n + STEP in params else p for n, p in own.items()}
 
+    def both(self, params: Params) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What is trained of K rows, and the network to use."""
+        found = dict(params)
+        return found, self.weights(found)
+
     def batches(self, generator: np.random.Generator) -> Iterator[Any]:
         return iter(self.problem.batches(generator))
 

@@ -10,10 +10,13 @@ import numpy as np
 
 from optviz._knobs import require
 from optviz._rows import chosen, namespace
-from optviz.quantize import Granularity, Range
+from optviz.normalize import BatchNorm
+from optviz.problems import Classification
+from optviz.quantize import Granularity, PerTensor, Range
 from optviz.recipes.few_bits import CHANNELS, EXTREMES, FewBits, LearnedSteps, check_levels, label_of
+from optviz.recipes.frozen_norm import FROZEN, FoldedBits, FrozenNorm
 from optviz.recipes.pruning import seeds_of
-from optviz.recipes.rounded_units import UNITS, RoundedUnits
+from optviz.recipes.rounded_units import RoundedUnits
 from optviz.recipes.rounds import Rows
 from optviz.training import Run, iterate
 from optviz.training.block import gathered
@@ -119,7 +122,8 @@ def qat(
     """Train networks while their weights are rounded, and beside them the same networks without.
 
     All bits and seeds train in one call, with the same images in the same order. What is trained without
-    rounding is rounded for every report with the same bits, so both have had as many updates.
+    rounding is rounded for every report with the same bits, so both have had as many updates. Batch norm of
+    a fully connected network is folded into the weights where they are rounded (:class:`FoldedBits`).
 
     Args:
         problem: what is trained, closed-form or of a module.
@@ -133,7 +137,8 @@ def qat(
         range: how the ends of the weights' codes are found; with ``learned`` of those rounded after only.
         learned: the steps of the trained codes are learned (LSQ), else they come from the weights.
         units: bits of the hidden units in [1, 16] (see :class:`RoundedUnits`); None leaves them as they are.
-        freeze: share of the updates after which ranges of units are not observed any more.
+        freeze: share of the updates after which ranges of units and statistics of batch norm stay as they
+            are; the loss then uses these statistics instead of those of its batch.
         every: updates between two reports, and between two observations; T/20 when None.
 
     Returns:
@@ -164,7 +169,10 @@ def qat(
     each = tuple(b for b in levels for _ in rows.seeds)
     start = rows.start(params)
     after = FewBits(each, per, range, tuple(chosen(start, None, rows=True)))
-    return _Plan(rows, steps, after, learned, units, freeze).reports(start)
+    plain = _seen(problem, units)
+    rule = "PerChannel(0) where steps are learned beside batch norm, which gives each output a scale"
+    require(not (_normed(plain) and learned and isinstance(per, PerTensor)), "qat.per", rule, per)
+    return _Plan(rows, steps, after, plain, learned, freeze).reports(start)
 
 
 def ptq(
@@ -204,15 +212,45 @@ def ptq(
     """
     levels, names = check_levels(bits, "ptq.bits"), tuple(chosen(params, None, rows=True))
     seeds = len(next(iter(params.values())))
-    view = FewBits(tuple(b for b in levels for _ in np.arange(seeds)), per, range, names)
-    seen = problem if units is None else RoundedUnits(problem, units)
-    return seen, _rounded(seen, view, {n: _tiled(p, len(levels)) for n, p in params.items()})
+    each = FewBits(tuple(b for b in levels for _ in np.arange(seeds)), per, range, names)
+    seen = _seen(problem, units)
+    return seen, _rounded(seen, _view(seen, each), {n: _tiled(p, len(levels)) for n, p in params.items()})
 
 
-def _rounded(seen: Any, view: FewBits, params: Params) -> dict[str, Any]:
-    """Weights rounded after training, and codes of the units observed behind such weights."""
-    weights = view(params)
-    return weights | (seen.observe(weights) if isinstance(seen, RoundedUnits) else {})
+def _seen(problem: Any, units: int | None) -> Any:
+    """The problem that measures rounded networks: with kept statistics of batch norm, with rounded units."""
+    normed = isinstance(problem, Classification) and isinstance(problem.norm, BatchNorm)
+    inner = FrozenNorm.of(problem) if normed else problem
+    return inner if units is None else RoundedUnits(inner, units)
+
+
+def _normed(seen: Any) -> FrozenNorm | None:
+    """The part of it that keeps statistics, if there is batch norm."""
+    inner = seen.problem if isinstance(seen, RoundedUnits) else seen
+    return inner if isinstance(inner, FrozenNorm) else None
+
+
+def _view(seen: Any, bits: FewBits) -> FewBits | FoldedBits:
+    """How weights are rounded: folded with batch norm where there is one."""
+    inner = _normed(seen)
+    return bits if inner is None else FoldedBits(bits, inner.norm.eps)
+
+
+def _statistics(seen: Any, params: Params) -> dict[str, Any]:
+    """What batch norm keeps, observed with these weights; nothing without one."""
+    inner = _normed(seen)
+    return {} if inner is None else inner.observe(params)
+
+
+def _codes(seen: Any, params: Params) -> dict[str, Any]:
+    """Codes of the units, observed with these weights; nothing where units aren't rounded."""
+    return seen.observe(params) if isinstance(seen, RoundedUnits) else {}
+
+
+def _rounded(seen: Any, view: FewBits | FoldedBits, params: Params) -> dict[str, Any]:
+    """Weights rounded after training, statistics from before, codes of the units behind such weights."""
+    weights = view({**params, **_statistics(seen, params)})
+    return {**weights, **_codes(seen, weights)}
 
 
 def _tiled(p: Any, times: int) -> Any:
@@ -226,36 +264,39 @@ class _Plan:
     rows: Rows
     steps: int
     after: FewBits
+    plain: Any
     learned: bool
-    units: int | None
     freeze: float
 
     def reports(self, start: Params) -> Iterator[Rounding]:
-        rows, after = self.rows, self.after
-        plain = rows.problem if self.units is None else RoundedUnits(rows.problem, self.units)
-        learning = LearnedSteps(plain, after.per, after.of) if self.learned else None
-        begun = _rounded(plain, after, rows.for_all(start)) | rows.for_all(start)
-        begun = learning.begin(begun, after.bits) if learning else begun  # type: ignore[arg-type]
-        codes = None if self.units is None else _Codes(_units(begun))
-        view = None if learning else _Watched(after)
-        runs, every = [replace(rows.run, label=label) for label in rows.labels], rows.every
-        rare = {"every": every, "measure": (every or 1) * self.steps}  # measured here, not there
-        coded = iterate(learning or plain, runs, self.steps, seed=rows.seeds, params=begun, view=view,
-                        project=codes, **rare)  # fmt: skip
+        rows, plain, view = self.rows, self.plain, _view(self.plain, self.after)
+        learning = LearnedSteps(plain, self.after.per, self.after.of) if self.learned else None
+        whole = rows.for_all(start)
+        begun = {**_rounded(plain, view, whole), **whole}
+        held = _Held({n: p for n, p in begun.items() if n not in whole}, self.freeze == 0)
+        begun.update(held.values)
+        begun = learning.begin(begun, self.after.bits) if learning else begun  # type: ignore[arg-type]
+        watched, seen = _Watched(view), learning.weights(begun) if learning else view(begun)
+        rare: dict[str, Any] = {"every": rows.every, "measure": (rows.every or 1) * self.steps}
+        coded = iterate(
+            learning or plain, [replace(rows.run, label=label) for label in rows.labels], self.steps,
+            seed=rows.seeds, params=begun, view=None if learning else watched,
+            project=held if held.values else None, **rare,
+        )  # fmt: skip
         full = iterate(rows.problem, [rows.run], self.steps, seed=rows.seeds, params=start, **rare)
-        seen = learning.weights(begun) if learning else after(begun)
-        yield self._report(0, np.zeros((len(after.bits), 0)), plain, (begun, seen), start)
+        yield self._report(0, np.zeros((len(self.after.bits), 0)), (begun, seen), start)
         for now, beside in zip(coded, full, strict=True):
             at = now.step + 1
-            found = dict(now.params) if view is None else view.both(now.params)
-            both = found if view else (found, learning.weights(found))  # type: ignore[union-attr]
-            yield self._report(at, now.loss, plain, both, dict(beside.params))
-            if codes is not None and at <= self.freeze * self.steps:
-                codes.values = plain.observe(both[1])
+            latent, seen = learning.both(now.params) if learning else watched.both(now.params)
+            if not held.frozen:
+                seen = {**seen, **_statistics(plain, seen)}
+            yield self._report(at, now.loss, (latent, seen), dict(beside.params))
+            if held.values and not held.frozen:
+                held.take({**_statistics(plain, seen), **_codes(plain, seen)}, at >= self.freeze * self.steps)
 
-    def _report(self, at: int, loss: np.ndarray, plain: Any, both: Any, full: Params) -> Rounding:
-        rows, (latent, seen) = self.rows, both
-        rounded = _rounded(plain, self.after, rows.for_all(full))
+    def _report(self, at: int, loss: np.ndarray, both: Any, full: Params) -> Rounding:
+        rows, plain, (latent, seen) = self.rows, self.plain, both
+        rounded = _rounded(plain, _view(plain, self.after), rows.for_all(full))
         trained, after, before = plain.metrics(seen), plain.metrics(rounded), rows.problem.metrics(full)
         metrics, weights = (loss, trained, after, before), (dict(seen), rounded, full, dict(latent))
         return Rounding(rows.names, rows.seed_of_row, at, self.steps, *metrics, *weights)
@@ -264,10 +305,10 @@ class _Plan:
 class _Watched:
     """A view that knows what it was given and gave last: weights between the levels, and on them."""
 
-    def __init__(self, view: FewBits, parts: list[Any] | None = None, rows: Sequence[int] = ()) -> None:
-        self.view, self.parts, self.rows = view, [] if parts is None else parts, list(rows)
+    def __init__(self, view: Any, rows: Sequence[int] = ()) -> None:
+        self.view, self.rows, self.check = view, list(rows), view.check
+        self.parts: list[_Watched] = []
         self.last: tuple[Params, Params] = {}, {}
-        self.check = view.check
 
     def __call__(self, params: Params, lr: Any = None) -> dict[str, Any]:
         seen = self.view(params)
@@ -276,30 +317,32 @@ class _Watched:
 
     def of_rows(self, rows: Sequence[int]) -> _Watched:
         """The same view for some rows; what it sees is known here too."""
-        self.parts.append(_Watched(self.view.of_rows(rows), rows=rows))
+        self.parts.append(_Watched(self.view.of_rows(rows), rows))
         return self.parts[-1]
 
     def both(self, params: Params) -> tuple[dict[str, Any], dict[str, Any]]:
         """Weights of all K rows between the levels, and on them; ``params`` are those of a ``Step``."""
         params[next(iter(params))]  # asks each part for its weights as they are to be used
-        count = len(self.view.bits)
+        count = sum(len(part.rows) for part in self.parts)
         own, seen = (gathered(count, [(part.rows, part.last[i]) for part in self.parts]) for i in (0, 1))
         return own, seen
 
 
-class _Codes:
-    """A map that holds the codes of units at values that may be exchanged while a training uses it."""
+class _Held:
+    """A map that holds what was observed, until it is exchanged: codes of units, statistics of batch norm."""
 
-    def __init__(self, values: Params) -> None:
-        self.values = values
+    def __init__(self, values: Params, frozen: bool) -> None:
+        self.values: Params = {}
+        self.take(values, frozen)
+
+    def take(self, values: Params, frozen: bool) -> None:
+        """Hold other values, for good if they are frozen."""
+        self.frozen = frozen
+        self.values = {n: p + 1 if n == FROZEN and frozen else p for n, p in values.items()}
 
     def __call__(self, params: Params, lr: Any) -> dict[str, Any]:
         return {**params, **self.values}
 
     def of_rows(self, rows: Sequence[int]) -> Any:
-        """The same map for some rows, which follows when codes are exchanged."""
-        return lambda params, lr: {**params, **{n: code[rows] for n, code in self.values.items()}}
-
-
-def _units(params: Params) -> dict[str, Any]:
-    return {n: p for n, p in params.items() if n.endswith(UNITS)}
+        """The same map for some rows, which follows when values are exchanged."""
+        return lambda params, lr: {**params, **{n: p[rows] for n, p in self.values.items()}}
