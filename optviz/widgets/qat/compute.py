@@ -22,7 +22,7 @@ __all__ = ["FIRST", "Outcome", "Weights", "compute", "places"]
 
 MEASUREMENTS = 25
 PACE = 5  # updates between two moments at which the page may draw, at most
-BINS = 96  # that weights are counted in
+BINS = 64  # that weights are counted in
 FIRST = 200, 0.1  # updates and rate of the networks that training starts from
 REMEMBERED = 200  # trainings of one seed; each takes some 300 kB
 STARTS, ROUNDED = 500, 2_000
@@ -206,9 +206,9 @@ def _round(state: LabState, course: _Course, rounded: list[np.ndarray]) -> None:
 
 
 def places(bits: int) -> np.ndarray:
-    """(BINS + 1,) ends of the bins that weights are counted in: in steps, half a code beyond either end."""
-    high = 2 ** (bits - 1)
-    return np.linspace(-1.75 * high, 1.75 * high, BINS + 1)
+    """(BINS + 1,) ends of the bins that weights are counted in: in steps, somewhat beyond the code."""
+    end = 1.25 * 2 ** (bits - 1) + 1
+    return np.linspace(-end, end, BINS + 1)
 
 
 def _counted(now: recipes.Rounding, name: str, state: LabState) -> Weights:

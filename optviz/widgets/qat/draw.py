@@ -10,7 +10,7 @@ import numpy as np
 
 from optviz import evaluation
 from optviz._clock import human_seconds
-from optviz.quantize import lsq_grad
+from optviz.quantize import QParams, fake_quantize_grad, lsq_grad
 from optviz.viz import Frame, Line, bars
 from optviz.widgets.panel import Picture
 from optviz.widgets.qat.compute import Outcome, places
@@ -23,6 +23,7 @@ __all__ = ["against", "as_code", "as_table", "draw", "in_words", "status"]
 
 QAT, PTQ, FULL = 0, 1, 6  # colors; fp32, which both are held against, is dark gray
 MOST_GHOSTS = 4
+TOP = 1.03  # of axes of accuracies, so that labels there stay below the title
 WHOLE = 3  # bits up to which the staircase is shown from end to end
 
 
@@ -57,14 +58,14 @@ def _bits(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     for old in pinned[-MOST_GHOSTS:]:
         few = max(old.done, 1)
         lines += [Line(x, v[:few, :, old.place].mean(0), "", ghost=True) for v in (old.trained, old.after)]
-    low = _floor(result)
+    low = _floor(result, result.trained, result.after)
     here = float(BITS.index(result.state.bits))
-    lines.append(Line(np.full(2, here), np.array([low, 1.0]), "", ghost=True))
+    lines.append(Line(np.full(2, here), np.array([low, TOP]), "", ghost=True))
     ticks = tuple((float(i), str(b)) for i, b in enumerate(BITS))
     shown = int(result.at[m])
     title = WORDS["bits_title"].format(shown=shown)
     frame = Frame(
-        title, WORDS["bits_x"], WORDS["right"], (-0.15, len(BITS) - 0.85), (low, 1.0), percent=True,
+        title, WORDS["bits_x"], WORDS["right"], (-0.15, len(BITS) - 0.85), (low, TOP), percent=True,
         xticks=ticks,
     )  # fmt: skip
     qat, ptq = lines[2].y, lines[1].y
@@ -91,7 +92,7 @@ def _course(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
             lines.append(Line(old.at, values[:few, place].mean(0), "", ghost=True))
     frame = Frame(
         WORDS["course_title"].format(bits=state.bits), WORDS["course_x"], WORDS["right"],
-        (0, state.steps), (_floor(result), 1.0), percent=True,
+        (0, state.steps), (_floor(result, result.trained[:, b], result.after[:, b]), TOP), percent=True,
     )  # fmt: skip
     said = []
     for line in reversed(lines[:3]):
@@ -109,7 +110,8 @@ def _weights(result: Outcome) -> Picture:
     state, b, found = result.state, BITS.index(result.state.bits), result.weights[result.state.layer]
     edges, (low, high) = places(state.bits), state.ends
     words = {"bits": state.bits, "layer": state.layer}
-    top = 1.0 if state.bits == 2 else 4 / 2**state.bits * 1.6
+    highest = [max(np.nanmax(one.density[b]), np.nanmax(one.levels[b], initial=0)) for one in found]
+    top = float(_above(max(highest, default=1.0)))
     frame = Frame(
         WORDS["weights_title"].format(**words | {"layer": state.layer.capitalize()}), WORDS["weights_x"],
         WORDS["weights_y"], (float(edges[0]), float(edges[-1])), (0.0, top), percent=True,
@@ -118,7 +120,7 @@ def _weights(result: Outcome) -> Picture:
         return Picture([], frame, WORDS["waiting"])
     now = found[result.place]
     middle = (edges[:-1] + edges[1:]) / 2
-    lines = [Line(middle, now.density[b].astype(float), WORDS["between"], 3)]
+    lines = [Line(middle, now.density[b].astype(float), WORDS["between"], FULL)]
     levels, zero = now.levels[b], ""
     if np.isfinite(levels[0]):
         first = -(2 ** (state.bits - 1))
@@ -127,7 +129,7 @@ def _weights(result: Outcome) -> Picture:
         zero = WORDS["zero"].format(zero=100 * float(levels[-first]))
     words |= {"shown": int(result.at[result.place]), "low": low, "high": high}
     sentence = WORDS["weights_said"].format(zero=zero, outside=100 * float(now.outside[b]), **words)
-    return Picture(lines, frame, sentence, key=(now.density[b].tobytes(), state.bits, state.layer))
+    return Picture(lines, frame, sentence, key=(now.density[b].tobytes(), state.bits, state.layer, top))
 
 
 def _window(state: LabState) -> tuple[float, float]:
@@ -153,33 +155,49 @@ def _stairs(state: LabState) -> Picture:
 def _slopes(state: LabState) -> Picture:
     """What the gradient of the weight used is multiplied with, for the weight and for the step."""
     (low, high), (left, right) = state.ends, _window(state)
-    x = np.linspace(left, right, 801)
-    inside = ((x >= low) & (x <= high)).astype(float)
-    lines = [Line(x, inside, WORDS["to_weight"], QAT)]
-    bottom, top = -0.2, 1.4
-    said = WORDS["slopes_largest"]
-    if state.learned:
-        # one weight a column, each with its own step of 1: the scale of the gradient is taken out again
-        slope = lsq_grad(np.ones((1, x.size)), x[None], np.ones((1, x.size)), low, high)[1][0] * high**0.5
-        shown = (-0.75 if state.bits > WHOLE else low - 0.3), (1.4 if state.bits > WHOLE else high + 0.4)
-        bottom, top = shown[0], max(shown[1], 1.4)
-        lines.append(Line(x, np.where((slope < bottom) | (slope > top), np.nan, slope), WORDS["to_step"], 3))
-        said = WORDS["slopes_lsq"].format(low=low, high=high)
-    frame = Frame(WORDS["slopes_title"], WORDS["stairs_x"], WORDS["slopes_y"], (left, right), (bottom, top))
-    return Picture(lines, frame, said, key=(state.bits, state.learned))
+    x, bottom, top = np.linspace(left, right, 801), -0.2, 1.4
+    words = WORDS["slopes_title"], WORDS["stairs_x"], WORDS["slopes_y"]
+    if not state.learned:
+        inside = fake_quantize_grad(np.ones_like(x), x, QParams(1.0, 0, low, high))
+        frame, said = Frame(*words, (left, right), (bottom, top)), WORDS["slopes_largest"]
+        return Picture([Line(x, inside, WORDS["to_weight"], QAT)], frame, said, key=(state.bits, False))
+    ones = np.ones_like(x)  # a step for each weight, so that none is summed with another
+    inside, slope = lsq_grad(ones, x, ones, low, high)
+    slope = slope * high**0.5  # without its scale 1/√(N · high), N = 1
+    whole = state.bits <= WHOLE
+    bottom, top = (low - 0.3, max(top, high + 0.4)) if whole else (-0.75, top)
+    jumps = np.abs(np.diff(slope, append=slope[-1])) > 0.5
+    hidden = (slope > top) | jumps  # no line from one tooth to the next
+    lines = [
+        Line(x, np.where(hidden, np.nan, slope), WORDS["to_step"], FULL),
+        Line(x, inside, WORDS["to_weight"], QAT),
+    ]
+    said = WORDS["slopes_lsq"].format(low=low, high=high, above="" if whole else WORDS["above"])
+    return Picture(lines, Frame(*words, (left, right), (bottom, top)), said, key=(state.bits, True))
 
 
 def _seeds(result: Outcome) -> str:
     return over_seeds(result.done) + (WORDS["band"] if result.done > 1 else "")
 
 
-def _floor(result: Outcome) -> float:
-    """A lower end for the axes of accuracies, on fifths so that it rarely jumps."""
+def _above(value: float) -> float:
+    """An upper end for an axis of shares, with two digits so that it rarely jumps.
+
+    Example:
+        >>> _above(0.21), _above(0.83)
+        (0.25, 1.0)
+    """
+    steps = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0)
+    return next((s for s in steps if s > 1.05 * value), 1.05 * value)
+
+
+def _floor(result: Outcome, *rows: np.ndarray) -> float:
+    """A lower end for an axis of accuracies, on tenths so that it rarely jumps."""
     n = max(result.done, 1)
     late = slice(len(result.at) // 5, None) if not result.state.trained else slice(None)
-    there = np.concatenate([v[:n, ..., late].ravel() for v in (result.trained, result.after, result.full)])
+    there = np.concatenate([v[:n, ..., late].ravel() for v in (*rows, result.full)])
     there = there[np.isfinite(there)]
-    return float(np.clip(math.floor((there.min() - 0.04) * 5) / 5, 0, 0.8)) if there.size else 0.0
+    return float(np.clip(math.floor((there.min() - 0.04) * 10) / 10, 0, 0.9)) if there.size else 0.0
 
 
 def in_words(result: Outcome) -> str:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from optviz import data, problems
-from optviz._knobs import INF, choice, config, knob, require
+from optviz._knobs import INF, choice, config, example, knob, require
 from optviz.quantize import MSE, MinMax, Percentile, PerChannel, PerTensor
 
 __all__ = ["BITS", "LAYERS", "LabState", "problem_of"]
@@ -21,8 +21,8 @@ NETWORKS: dict[str, Any] = {
 BITS = (8, 6, 4, 3, 2)  # all of them train, side by side
 RANGES: dict[str, Any] = {
     "min–max": MinMax(),
-    "percentile 99": Percentile(0.99),
-    "least squared error": MSE(),
+    "percentile 99": example(Percentile, share=0.99),
+    "least squared error": example(MSE),
 }
 SCALES: dict[str, Any] = {"one for each output": PerChannel(0), "one for a layer": PerTensor()}
 UNITS: dict[str, Any] = {"off": None, "8 bits": 8, "4 bits": 4, "2 bits": 2}
@@ -57,7 +57,7 @@ class LabState:
         ((-4, 3), (-3, 3))
     """
 
-    bits: int = choice(default=2, options={f"{b} bits": b for b in BITS}, label="shown")
+    bits: int = choice(default=2, options={f"{b} bits": b for b in BITS}, label="bits shown")
     learned: bool = choice(
         default=True, options={"learned steps (LSQ)": True, "from the largest weight": False}, label="QAT"
     )

@@ -24,8 +24,8 @@ QAT_LAB = COMMON | {
     "done": "{seconds}: trained {fresh} networks × {steps} updates",
     "remembered": ", remembered {known} from before",
     "waiting": "Nothing yet.",
-    "right": "share right",
-    "bits_title": "Validation accuracy after {shown} updates",
+    "right": "validation accuracy",
+    "bits_title": "Accuracy after {shown} updates",
     "bits_x": "bits of the weights",
     "bits_said": "After {shown} updates ({seeds}), validation accuracy: fp32 {full:.1f} %; {said}.",
     "bits_each": "{bits} bits QAT {qat:.1f}, PTQ {ptq:.1f}",
@@ -36,19 +36,19 @@ QAT_LAB = COMMON | {
     "band": ", band: 95 % interval",
     "weights_title": "{layer} layer, {bits} bits",
     "weights_x": "weight in steps of its code (seed 0)",
-    "weights_y": "share of the weights",
-    "between": "being trained",
-    "on": "as used",
+    "weights_y": "share of the weights a step",
+    "between": "trained",
+    "on": "used",
     "weights_said": (
         "{bits} bits, {layer} layer, seed 0, after {shown} updates: {zero}{outside:.1f} % of the weights "
-        "being trained are more than half a step beyond the ends of the code ({low} to {high})."
+        "being trained (curve) are more than half a step beyond the ends of the code ({low} to {high})."
     ),
-    "zero": "{zero:.0f} % are 0 as the loss sees them; ",
+    "zero": "{zero:.0f} % are 0 where the network uses them (bars); ",
     "stairs_title": "The staircase of {bits} bits",
     "stairs_x": "weight in steps",
     "stairs_y": "steps",
-    "stairs": "weight used",
-    "slopes_title": "What the gradient is multiplied with",
+    "stairs": "used",
+    "slopes_title": "Factor of the gradient",
     "slopes_y": "factor",
     "to_weight": "for w",
     "to_step": "for step s",
@@ -59,8 +59,10 @@ QAT_LAB = COMMON | {
     "zoom": " The picture shows the upper end.",
     "slopes_lsq": (
         "The gradient of a weight passes straight through the staircase: times 1 inside, times 0 beyond its "
-        "ends. That of the step is multiplied with round(w/s) − w/s inside, with {low} or {high} beyond."
+        "ends. That of the step is multiplied with round(w/s) − w/s inside, with {low} or "
+        "{high} beyond{above}."
     ),
+    "above": " (above the picture)",
     "slopes_largest": (
         "The gradient of a weight passes straight through the staircase: times 1 inside, times 0 beyond its "
         "ends. As the largest weight sets the step, no weight is beyond them."
