@@ -6,8 +6,9 @@ from typing import Any
 
 from optviz._knobs import require
 from optviz.widgets.codebooks.compute import compute
-from optviz.widgets.codebooks.draw import as_code, as_table, draw, in_words, status
+from optviz.widgets.codebooks.draw import draw
 from optviz.widgets.codebooks.state import LabState
+from optviz.widgets.codebooks.tell import as_code, as_table, in_words, status
 from optviz.widgets.codebooks.words import CODEBOOK_LAB as WORDS
 from optviz.widgets.explorer import Explorer
 from optviz.widgets.panel import Panel
@@ -43,8 +44,7 @@ def codebook_lab(**settings: Any) -> Explorer:
     Reference: Han, Mao and Dally, Deep compression, 2015, arXiv:1510.00149.
     """
     if "shown" not in settings:
-        hard = LabState(**settings | {"shown": 0})
-        settings = settings | {"shown": hard.frames}
+        settings = settings | {"shown": LabState(**settings | {"shown": 0}).frames}
     state = LabState(**settings)
     require(state.shown <= state.frames, "shown", f"at most {state.frames}", state.shown)
     names = ("weights", "paths", "course", "curve", "codes", "file")

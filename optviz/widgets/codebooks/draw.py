@@ -1,29 +1,28 @@
-"""The six pictures of the codebook explorer, and what they say in words."""
+"""The six pictures of the codebook explorer, each with its sentence."""
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from optviz import evaluation, quantize
-from optviz._clock import human_bytes, human_seconds
+from optviz import quantize
+from optviz._clock import human_bytes
 from optviz.viz import Frame, Line, Rule, bars
 from optviz.widgets.codebooks.compute import OWN, Outcome, told
-from optviz.widgets.codebooks.state import LAYERS, LabState, percent
+from optviz.widgets.codebooks.state import LAYERS, LabState
+from optviz.widgets.codebooks.tell import PARTS, by_bits, sizes
 from optviz.widgets.codebooks.words import CODEBOOK_LAB as WORDS
 from optviz.widgets.panel import Picture
 from optviz.widgets.series import interval, over_seeds
-from optviz.widgets.spelling import spelled
 
-__all__ = ["as_code", "as_table", "draw", "in_words", "status"]
+__all__ = ["draw"]
 
 BINS = 50
-NEAR = 0.005  # half a point of accuracy
 GRAY = 6  # the color of what isn't shared, and of the whole
-PARTS = ("labels", "gaps", "codebooks", "plain", "whole")
 MOST_GHOSTS = 6
+FEW = 16  # values; of more, lines are thin and only what is shown is drawn
 
 
 def draw(result: Outcome, pinned: tuple[Outcome, ...]) -> dict[str, Picture]:
@@ -75,9 +74,11 @@ def _weights(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     lines = [replace(histogram, thin=True)]
     for old in pinned:
         there = _timeline(old, state.layer)
-        if len(there):
+        if 0 < there.shape[1] <= FEW:
             lines.append(replace(_stems(there[min(old.state.shown, len(there) - 1)], high), ghost=True))
-    lines.append(replace(_stems(now, high), label=WORDS["values"].format(count=len(now)), thin=len(now) > 16))
+    lines.append(
+        replace(_stems(now, high), label=WORDS["values"].format(count=len(now)), thin=len(now) > FEW)
+    )
     left, right = float(edges[0]), float(edges[-1])
     room = 0.02 * (right - left)
     frame = Frame(
@@ -127,10 +128,13 @@ def _paths(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     if not len(values):
         frame = _steps(state, WORDS["paths_title"], WORDS["paths_y"], (-1, 1))
         return Picture([], frame, WORDS["waiting"].format(steps=state.steps))
-    lines = [replace(_strands(_timeline(old, state.layer)), ghost=True) for old in pinned]
-    now = min(state.shown, len(values) - 1)
-    lines.append(replace(_strands(values), thin=True))
-    lines.append(replace(_strands(values[: now + 1]), label=WORDS["values"].format(count=values.shape[1])))
+    ghosts = [_timeline(old, state.layer) for old in pinned]
+    lines = [replace(_strands(each), ghost=True) for each in ghosts if each.shape[1] <= FEW]
+    now, count = min(state.shown, len(values) - 1), values.shape[1]
+    if count <= FEW:
+        lines.append(replace(_strands(values), thin=True))
+    label = WORDS["values"].format(count=count)
+    lines.append(replace(_strands(values[: now + 1]), label=label, thin=count > FEW))
     lines.append(Line(np.full(2, float(state.shown)), np.array([-1e3, 1e3]), "", ghost=True))
     assert result.moved is not None
     usual = result.moved.paths[state.layer]
@@ -186,8 +190,8 @@ def _course(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     lines.append(Line(np.full(2, float(now)), np.full(2, mean[now]), dot=True))
     lines.append(Line(np.full(2, float(state.shown)), np.array([0.0, 1.0]), "", ghost=True))
     low = float(np.clip(np.floor((mean.min() - 0.02) * 10) / 10, 0, 0.9))
-    rules = (Rule(pruned, WORDS["own"]),)
-    frame = _steps(state, WORDS["course_title"], WORDS["course_y"], (low, 1.0), percent=True, rules=rules)
+    ylim, rules = (low, 1 + 0.04 * (1 - low)), (Rule(pruned, WORDS["own"]),)
+    frame = _steps(state, WORDS["course_title"], WORDS["course_y"], ylim, percent=True, rules=rules)
     numbers = {"now": 100 * mean[now], "shared": 100 * mean[state.moves], "pruned": 100 * pruned}
     sentence = WORDS["course_said"].format(where=_where(state), seeds=over_seeds(state.seeds), **numbers)
     return Picture(lines, frame, sentence, hold=True)
@@ -195,14 +199,6 @@ def _course(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
 
 def _band(mean: np.ndarray, half: np.ndarray | None) -> tuple[Any, Any]:
     return (None, None) if half is None else (mean - half, mean + half)
-
-
-def _by_bits(result: Outcome, tuned: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Bits (B,) that are known, and accuracies (S, B)."""
-    found: Any = result.tuned if tuned else result.shared
-    bits = [b for b in result.state.levels if b in found]
-    rows = np.array([found[b].accuracy for b in bits]).T
-    return np.array(bits, float), rows.reshape(result.state.seeds, len(bits))
 
 
 def _bits_frame(result: Outcome, title: str, ylabel: str, ylim: tuple[float, float], **more: Any) -> Frame:
@@ -222,13 +218,13 @@ def _curve(result: Outcome, pinned: tuple[Outcome, ...], key: Any) -> Picture:
     """Accuracy over bits, before and after the values' training."""
     lines, low = [], 0.9
     for tuned, name in enumerate(("before", "after")):
-        bits, rows = _by_bits(result, bool(tuned))
+        bits, rows = by_bits(result, bool(tuned))
         if len(bits):
             mean, half = interval(rows)
             lines.append(Line(bits, mean, WORDS[name], 1 - tuned, *_band(mean, half)))
             low = min(low, float(mean.min()))
     lines += [
-        Line(*(_by_bits(old, True)[0], interval(_by_bits(old, True)[1])[0]), "", ghost=True) for old in pinned
+        Line(*(by_bits(old, True)[0], interval(by_bits(old, True)[1])[0]), "", ghost=True) for old in pinned
     ]
     rules: tuple[Rule, ...] = ()
     own, said = result.tuned.get(OWN), ""
@@ -236,10 +232,10 @@ def _curve(result: Outcome, pinned: tuple[Outcome, ...], key: Any) -> Picture:
         rules = (Rule(float(own.accuracy.mean()), WORDS["trained_on"]),)
         said = _curve_said(result, 100 * float(own.accuracy.mean()))
     bottom = float(np.clip(np.floor((low - 0.02) * 10) / 10, 0, 0.9))
-    lines.append(_mark(result, 1.0))
-    frame = _bits_frame(
-        result, WORDS["curve_title"], WORDS["curve_y"], (bottom, 1.0), percent=True, rules=rules
-    )
+    ylim = (bottom, 1 + 0.04 * (1 - bottom))
+    lines.append(_mark(result, ylim[1]))
+    title, ylabel = WORDS["curve_title"], WORDS["curve_y"]
+    frame = _bits_frame(result, title, ylabel, ylim, percent=True, rules=rules)
     return Picture(lines, frame, said or WORDS["waiting"].format(steps=result.state.updates), key, hold=True)
 
 
@@ -274,7 +270,8 @@ def _codes(result: Outcome, pinned: tuple[Outcome, ...], key: Any) -> Picture:
     lengths, fixed = quantize.code_lengths(counts), max(len(counts) - 1, 0).bit_length()
     ideal = np.where(counts > 0, -np.log2(np.maximum(counts, 1) / total), np.nan)
     words = np.where(lengths >= 0, lengths, np.nan).astype(float)
-    lines = [bars(words, WORDS["huffman"], 0, at=at), Line(at, ideal, WORDS["ideal"], 1)]
+    tall = replace(bars(words, WORDS["huffman"], 0, at=at), thin=len(counts) > FEW)
+    lines = [tall, Line(at, ideal, WORDS["ideal"], 1)]
     lines.append(Line(np.array([0.3, len(counts) + 0.7]), np.full(2, float(fixed)), WORDS["fixed"], GRAY))
     for old in pinned:
         there = _counts(old)
@@ -292,26 +289,22 @@ def _codes(result: Outcome, pinned: tuple[Outcome, ...], key: Any) -> Picture:
     sentence = WORDS["codes_said"].format(
         layer=_layer(state), fixed=fixed, huffman=float(counts @ lengths.clip(0)) / total,
         entropy=quantize.entropy(counts), most=100 * counts.max() / total, shortest=told(int(used.min())),
-        longest=int(used.max()),
+        longest=int(used.max()), unused=_unused(int((counts == 0).sum())),
     )  # fmt: skip
     return Picture(lines, frame, sentence, key)
 
 
-def _sizes(result: Outcome) -> tuple[np.ndarray, np.ndarray]:
-    """Bits (B,) that are known, and kilobytes (parts, B) in the order of ``PARTS``."""
-    bits = [b for b in result.state.levels if b in result.spent]
-    each = [result.spent[b][0] for b in bits]
-    columns = [(p.values, p.gaps, p.codebooks + p.tables, p.plain + p.header, p.total) for p in each]
-    return np.array(bits, float), np.array(columns, float).reshape(len(bits), len(PARTS)).T / 1000
+def _unused(count: int) -> str:
+    return WORDS["unused"].format(count=count) if count else ""
 
 
 def _file(result: Outcome, pinned: tuple[Outcome, ...], key: Any) -> Picture:
     """Bytes by part over bits, of the first network."""
-    state, (bits, sizes) = result.state, _sizes(result)
-    top = 1.08 * float(sizes.max()) if sizes.size else 1.0
-    lines = [Line(bits, row, WORDS[name], i) for i, (name, row) in enumerate(zip(PARTS, sizes, strict=True))]
+    state, (bits, each) = result.state, sizes(result)
+    top = 1.08 * float(each.max()) if each.size else 1.0
+    lines = [Line(bits, row, WORDS[name], i) for i, (name, row) in enumerate(zip(PARTS, each, strict=True))]
     lines[-1] = replace(lines[-1], index=GRAY)
-    lines += [Line(_sizes(old)[0], _sizes(old)[1][-1], "", ghost=True) for old in pinned]
+    lines += [Line(sizes(old)[0], sizes(old)[1][-1], "", ghost=True) for old in pinned]
     lines.append(_mark(result, top))
     frame = _bits_frame(result, WORDS["file_title"], WORDS["file_y"], (0, top))
     if state.bits not in result.spent:
@@ -325,68 +318,3 @@ def _file(result: Outcome, pinned: tuple[Outcome, ...], key: Any) -> Picture:
     told_ = {name: human_bytes(size) for name, size in amounts.items()}
     sentence = WORDS["file_said"].format(bits=told(state.bits), times=coded.times, **told_)
     return Picture(lines, frame, sentence[0].upper() + sentence[1:], key, hold=True)
-
-
-def in_words(result: Outcome) -> str:
-    """How the shared networks stand against those that kept their own values, or what is going on."""
-    if result.progress < 1:
-        return result.note
-    state = result.state
-    tuned, own = result.tuned[state.bits], result.tuned[OWN]
-    if not tuned.finite:
-        return WORDS["diverged"]
-    before, after, alone = (
-        100 * a for a in (result.shared[state.bits].accuracy, tuned.accuracy, own.accuracy)
-    )
-    said = WORDS["verdict"].format(
-        bits=told(state.bits), sparsity=percent(state.sparsity), before=before.mean(), after=after.mean(),
-        own=alone.mean(), gain=_gap(after, before), gap=_gap(after, alone),
-    )  # fmt: skip
-    near = [b for b in state.levels if result.tuned[b].accuracy.mean() >= own.accuracy.mean() - NEAR]
-    said += WORDS["furthest"].format(bits=told(near[0])) if near else WORDS["none"]
-    return said + WORDS["small"].format(times=result.spent[state.bits][0].times)
-
-
-def _gap(a: np.ndarray, b: np.ndarray) -> str:
-    if len(a) < 2:
-        return WORDS["alone"].format(points=float(a[0] - b[0]))
-    d = evaluation.paired(a, b)
-    return WORDS["points"].format(points=d.mean, half=d.half_width)
-
-
-def status(result: Outcome) -> str:
-    """Time and amount of work in a few words."""
-    done = WORDS["done"].format(seconds=human_seconds(result.seconds), fresh=result.fresh)
-    whole = result.state.seeds * (len(result.state.levels) + 3)
-    return done + (WORDS["remembered"] if result.fresh < whole and result.progress == 1 else "")
-
-
-def as_code(state: LabState) -> str:
-    """One line of Python that makes the same pictures again."""
-    own = [f.name for f in fields(state) if getattr(state, f.name) != f.default]
-    if state.shown == state.frames and "shown" in own:
-        own.remove("shown")  # where it starts
-    elif state.shown != state.frames and "shown" not in own:
-        own.append("shown")
-    return f"codebook_lab({', '.join(f'{name}={spelled(getattr(state, name))}' for name in own)})"
-
-
-def as_table(result: Outcome) -> Any:
-    """The data of the curve: one line for each number of bits and seed; bytes are the first network's."""
-    import pandas as pd
-
-    bits, before = _by_bits(result, False)
-    after, s = _by_bits(result, True)[1], result.state.seeds
-    sizes = {name: np.repeat(1000 * row, s) for name, row in zip(PARTS, _sizes(result)[1], strict=True)}
-    return pd.DataFrame(
-        {
-            "bits": np.repeat(bits.astype(int), s),
-            "seed": np.tile(np.arange(s), len(bits)),
-            "accuracy_shared": before.T.ravel(),
-            "accuracy_trained": after.T.ravel(),
-            **{
-                f"{WORDS[name].replace(', ', '_').replace(' ', '_')}_bytes": size
-                for name, size in sizes.items()
-            },
-        }
-    )

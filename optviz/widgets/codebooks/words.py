@@ -81,8 +81,9 @@ CODEBOOK_LAB = COMMON | {
     "codes_said": (
         "A label of the {layer} layer takes {fixed} bits in words of one length, {huffman:.2f} in Huffman's "
         "on average; the entropy, the least possible, is {entropy:.2f}. The most frequent value stands for "
-        "{most:.0f} % of the weights, in a word of {shortest}; the longest word has {longest}."
+        "{most:.0f} % of the weights, in a word of {shortest}; the longest word has {longest}.{unused}"
     ),
+    "unused": " Values without a weight, which need no word: {count}.",
     "file_title": "What the file's bytes are spent on",
     "file_y": "kB",
     "labels": "labels",
