@@ -29,6 +29,7 @@ class Outcome:
         back: (G,) what these integers stand for.
         raw: round(x / s) + Z of the state's own x, before the clamp.
         code: its integer.
+        right: what it would be, done right.
         value: what it stands for, x̂.
         clipped: whether the clamp changed it.
         ends: (2,) the least and the greatest value that are not clipped.
@@ -45,12 +46,18 @@ class Outcome:
     back: np.ndarray
     raw: int
     code: int
+    right: int
     value: float
     clipped: bool
     ends: np.ndarray
     seconds: float
     progress: float = 1.0
     note: str = ""
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether the early cast has made another integer of it."""
+        return self.code != self.right
 
     @property
     def scale(self) -> float:
@@ -94,8 +101,9 @@ def compute(state: NumberState) -> Iterator[Outcome]:
     raw = int(np.rint(state.x / q.scale)) + int(q.zero_point)
     clipped = not fake_quantize_grad(1.0, np.array([state.x]), q)[0]  # no gradient is what clipped means
     ends = levels[[0, -1]] + np.array([-0.5, 0.5]) * q.scale
-    found = (q, levels, along, codes[:-1], back[:-1], raw, int(codes[-1]), float(back[-1]), clipped, ends)
-    yield Outcome(state, *found, time.perf_counter() - start)
+    right = int(quantize(everywhere[-1:], q)[0])
+    here = (raw, int(codes[-1]), right, float(back[-1]), clipped, ends)
+    yield Outcome(state, q, levels, along, codes[:-1], back[:-1], *here, time.perf_counter() - start)
 
 
 def wrapped(x: np.ndarray, q: QParams, bits: int) -> np.ndarray:

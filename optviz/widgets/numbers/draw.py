@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from optviz.quantize import quantize
+from optviz.quantize import dequantize, quantize
 from optviz.viz import Frame, Line, Rule, bars
 from optviz.widgets.numbers.compute import Outcome
 from optviz.widgets.numbers.state import NumberState
@@ -19,7 +19,8 @@ from optviz.widgets.panel import Picture
 
 __all__ = ["as_code", "as_table", "draw", "in_words"]
 
-APART = 22  # pixels between integers that are written beside their levels
+WIDTH = 734  # pixels of the number line
+APART = 20  # pixels between integers that are written beside their levels
 LEVELS, BACK, X = 0.0, 1.0, 2.0  # rows of the number line
 BLUE, ORANGE, GRAY = 0, 1, 6
 
@@ -73,17 +74,21 @@ def _shaded(result: Outcome, bottom: float, top: float) -> list[Line]:
 
 
 def _integers(result: Outcome) -> tuple[Rule, ...]:
-    """Some levels with their integers, always the ends and the zero point."""
+    """As many levels with their integers as there is room for: the zero point, the ends, round ones."""
     q, zero = result.q, result.zero
-    step = 820 * result.scale / (result.along[-1] - result.along[0])  # pixels between two levels
+    step = WIDTH * result.scale / (result.along[-1] - result.along[0])  # pixels between two levels
     every = 2 ** max(0, math.ceil(math.log2(APART / step)))
-    codes = {q.low, q.high, *(c for c in range(q.low, q.high + 1) if c % every == 0)}
-    for fixed, room in ((q.high, APART), (q.low, APART), (zero, 1.5 * APART)):
-        codes = {
-            c for c in codes if c == fixed or not 0 < abs(c - fixed) * step < room * (0.6 if c < fixed else 1)
-        }
-    names = {c: _minus(c) for c in codes} | {zero: WORDS["zero"].format(zero=zero)}
-    return tuple(Rule(float(result.levels[c - q.low]), names[c], "x") for c in sorted(names))
+    shown: dict[int, str] = {}
+    for code in (zero, q.high, q.low, *(c for c in range(q.low, q.high + 1) if c % every == 0)):
+        text = WORDS["zero"].format(zero=zero) if code == zero else _minus(code)
+        if all(_fit(step, *sorted([(code, text), other])) for other in shown.items()):
+            shown[code] = text
+    return tuple(Rule(float(result.levels[c - q.low]), shown[c], "x") for c in sorted(shown))
+
+
+def _fit(step: float, left: tuple[int, str], right: tuple[int, str]) -> bool:
+    """Whether a text that starts at its level ends before the next one."""
+    return (right[0] - left[0]) * step > 5 + 5 * len(left[1])
 
 
 def _stairs(result: Outcome, pinned: Sequence[Outcome]) -> Picture:
@@ -122,10 +127,9 @@ def _error(result: Outcome, pinned: Sequence[Outcome]) -> Picture:
     axes = (WORDS["stairs_x"], WORDS["error_y"], _reach(result), (-top, top))
     frame = Frame(WORDS["error_title"], *axes, rules=rules)
     numbers = {"error": result.error, "half": half, "low": result.ends[0], "high": result.ends[1]}
-    kind = "rounding_said"
-    if result.clipped:
-        kind = "wrapping_said" if state.way == "cast" else "clipping_said"
-    return Picture(lines, frame, _minus(WORDS[kind].format(beyond=abs(result.error), **numbers)))
+    return Picture(
+        lines, frame, _minus(WORDS[f"{_why(result)}_said"].format(beyond=abs(result.error), **numbers))
+    )
 
 
 def _bits(result: Outcome) -> Picture:
@@ -173,32 +177,44 @@ def in_words(result: Outcome) -> str:
     numbers = {"x": state.x, "scale": result.scale, "zero": result.zero, "code": result.code}
     numbers |= {"raw": result.raw, "value": result.value, "error": result.error, "bits": state.bits}
     formula = WORDS["formula"].format(q_low=result.q.low, q_high=result.q.high, **numbers)
-    if state.way == "cast" and result.clipped:
-        right = int(quantize(np.array([state.x]), result.q)[0])
-        formula = WORDS["formula_cast"].format(right=right, **numbers)
-    elif state.way == "cast":
+    if result.wrapped:
+        formula = WORDS["formula_cast"].format(right=result.right, **numbers)
+    elif state.way == "cast" and not result.clipped:
         formula = WORDS["same_cast"].format(**numbers)
-    told = " ".join([_scale_said(result), formula, WORDS["back"].format(**numbers)])
+    told = WORDS["outcome"].format(why=WORDS[_why(result)], **numbers) + f"{_scale_said(result)} {formula}"
     if state.way == "open" and (state.holds_zero or state.symmetric):
         told += WORDS["same_open"]
     return _minus(told)
 
 
+def _why(result: Outcome) -> str:
+    """Where the error comes from."""
+    return "wrapping" if result.wrapped else "clipping" if result.clipped else "rounding"
+
+
 def _scale_said(result: Outcome) -> str:
     """Scale and zero point, as they follow from the range."""
-    state, q, levels = result.state, result.q, result.levels
+    state, q = result.state, result.q
     numbers = {"scale": result.scale, "zero": result.zero, "top": q.high}
     if state.symmetric:
         return WORDS["scale_symmetric"].format(most=max(abs(state.low), abs(state.high)), **numbers)
     if state.way == "open" and not state.holds_zero:
-        inside = (result.along >= state.low) & (result.along <= state.high)
-        wanted = round(-state.low / result.scale)
-        ends = {"low": state.low, "high": state.high, "minus": -state.low, "first": levels[0]}
-        landing = result.back[inside].mean()
-        return WORDS["scale_open"].format(wanted=wanted, last=levels[-1], landing=landing, **ends, **numbers)
+        return _open_said(result, numbers)
     low, high = min(state.low, 0.0), max(state.high, 0.0)
     shown = f"({low:.4g})" if low < 0 else "0"
     return WORDS["scale_affine"].format(low=shown, high=high, minus=-low + 0.0, **numbers)
+
+
+def _open_said(result: Outcome, numbers: dict[str, Any]) -> str:
+    """Where the levels end up when the range isn't widened."""
+    state, levels = result.state, result.levels
+    wanted = int(np.rint(-state.low / result.scale))
+    none = WORDS["none"].format(zero=result.zero) if wanted != result.zero else ""
+    landing = np.unique(dequantize(quantize(np.array([state.low, state.high]), result.q), result.q))
+    all_ = WORDS["all"].format(landing=landing[0]) if len(landing) == 1 else ""
+    low = f"({state.low:.4g})" if state.low < 0 else f"{state.low:.4g}"
+    ends = {"low": low, "high": state.high, "minus": -state.low, "first": levels[0], "last": levels[-1]}
+    return WORDS["scale_open"].format(wanted=wanted, none=none, all=all_, **ends, **numbers)
 
 
 def as_code(state: NumberState) -> str:

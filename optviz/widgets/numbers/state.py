@@ -15,11 +15,11 @@ __all__ = ["REACH", "NumberState", "adapted"]
 REACH = 4.0  # values on the sliders reach from minus to plus this
 FAR = (-1000.0, 1000.0)
 MOST = 8  # bits
-CODES = {"affine: 0 … 2ᵇ − 1, with a zero point": False, "symmetric: ± alike, Z = 0": True}
+CODES = {"affine: 0 … 2ᵇ − 1": False, "symmetric: Z = 0": True}
 WAYS = {
-    "round, shift, clamp, cast": "right",
-    "wrong: cast before the clamp": "cast",
-    "wrong: range not widened to hold 0": "open",
+    "right: clamp, then cast": "right",
+    "wrong: cast, then clamp": "cast",
+    "wrong: range without 0": "open",
 }
 
 

@@ -56,10 +56,11 @@ WORDS = COMMON | {
     ),
     "scale_symmetric": "s = {most:.4g} / {top} = {scale:.4g}, Z = 0.",
     "scale_open": (
-        "s = ({high:.4g} − {low:.4g}) / {top} = {scale:.4g}; Z would be round({minus:.4g} / {scale:.4g}) = "
-        "{wanted}, which the code doesn't have: {zero} instead. So the levels are from {first:.4g} to "
-        "{last:.4g}, and everything in the range lands on {landing:.4g}."
+        "s = ({high:.4g} − {low}) / {top} = {scale:.4g}, Z = round({minus:.4g} / {scale:.4g}) = {wanted}"
+        "{none}; so the levels are from {first:.4g} to {last:.4g}, not from {low} to {high:.4g}{all}."
     ),
+    "none": ", which the code doesn't have: {zero} instead",
+    "all": ", and whatever is in the range lands on {landing:.4g}",
     "formula": (
         "q = clamp(round({x:.4g} / {scale:.4g}) + {zero}, {q_low}, {q_high}) = clamp({raw}, {q_low}, "
         "{q_high}) = {code}."
@@ -73,6 +74,12 @@ WORDS = COMMON | {
         "until x leaves it."
     ),
     "same_open": " The range holds 0: nothing needs to be widened.",
-    "back": "x̂ = {scale:.4g} · ({code} − {zero}) = {value:.4g}, error {error:+.3g}.",
+    "outcome": (
+        "x = {x:.4g} becomes the integer {code}, and {value:.4g} comes back: an error of {error:+.3g}, "
+        "from {why}. "
+    ),
+    "rounding": "rounding",
+    "clipping": "clipping",
+    "wrapping": "wrapping",
     "done": "computed in {seconds}",
 }

@@ -20,7 +20,7 @@ WEIGHTS, UNITS = ("weight1", "weight2", "weight3"), ("units1", "units2")
 TENSORS = {f"weights of layer {n[-1]}": n for n in WEIGHTS} | {
     f"hidden units of layer {n[-1]}": n for n in UNITS
 }
-CODES = {"affine, with a zero point": False, "symmetric, Z = 0": True}
+CODES = {"affine: zero point Z": False, "symmetric: Z = 0": True}
 GRAINS: dict[str, Any] = {
     "a tensor": PerTensor(),
     "a channel (row)": PerChannel(0),
@@ -79,7 +79,7 @@ RANGES: dict[str, Any] = {
     "min–max": MinMax(),
     "moving average": example(MovingAverage),
     "percentile": example(Percentile),
-    "least squared error (MSE)": example(MSE),
+    "least squares (MSE)": example(MSE),
     "entropy": example(Entropy),
 }
 
