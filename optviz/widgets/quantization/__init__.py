@@ -39,7 +39,7 @@ def quantization_lab(**settings: Any) -> Explorer:
     Example:
         >>> lab = quantization_lab(bits=8, steps=60, seeds=2)
         >>> lab.result.uniform.accuracy.shape, lab.result.chosen.total.tolist()
-        ((7, 2), [[10519.0, 10519.0]])
+        ((7, 2), [[9951.0, 9951.0]])
 
     Reference: Nagel and others, A white paper on neural network quantization, 2021, arXiv:2106.08295.
     """

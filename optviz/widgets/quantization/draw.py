@@ -13,7 +13,7 @@ from optviz.widgets.panel import Picture
 from optviz.widgets.quantization.compute import BUDGETS, COUNTS, Outcome, Table
 from optviz.widgets.quantization.runtimes import TIMED
 from optviz.widgets.quantization.state import ALIKE, BITS, FLOATS, FULL, GREEDY
-from optviz.widgets.quantization.telling import MENU, about, each_layer, percents, timings, what_engines_need
+from optviz.widgets.quantization.telling import about, each_layer, named, percents, timings, what_engines_need
 from optviz.widgets.quantization.words import QUANTIZATION_LAB as WORDS
 from optviz.widgets.series import interval
 
@@ -141,7 +141,7 @@ def _counts(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
             for n, row in zip(COUNTS, result.counts.accuracy, strict=True)
             if n in (1, 8, 64, 512) and np.isfinite(row).all()
         ]
-        menu = {"bits": state.activation_bits, "range": MENU.get(state.activation_range, WORDS["custom"])}
+        menu = {"bits": state.activation_bits, "range": named(state.activation_range)}
         sentence = about(result, "counts_said", said, **menu)
     else:
         flat = np.full(2, interval(chosen.accuracy.T)[0].item())

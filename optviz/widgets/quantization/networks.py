@@ -67,7 +67,7 @@ class Trained:
         return tuple(weighted(self.model))
 
 
-_trained: LRUCache[Any, Trained] = LRUCache(100)  # at most 2 MB each
+_trained: LRUCache[Any, Trained] = LRUCache(60)  # at most 2 MB each
 
 
 def trained(network: str, steps: int, seed: int) -> Trained | None:

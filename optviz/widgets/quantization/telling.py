@@ -17,12 +17,12 @@ from optviz.widgets.series import interval, over_seeds
 from optviz.widgets.spelling import spelled
 
 __all__ = [
-    "MENU",
     "about",
     "as_code",
     "as_table",
     "each_layer",
     "in_words",
+    "named",
     "percents",
     "status",
     "timings",
@@ -42,6 +42,17 @@ def percents(values: np.ndarray) -> str:
     """
     mean, half = interval(np.asarray(values))
     return f"{100 * mean:.1f} %" if half is None else f"{100 * mean:.1f} ± {100 * half:.1f} %"
+
+
+def named(range_: Any) -> str:
+    """What the menu calls a range, or Python for it.
+
+    Example:
+        >>> from optviz.quantize import MinMax, Percentile
+        >>> named(MinMax()), named(Percentile(share=0.95))
+        ('min–max', 'Percentile(share=0.95)')
+    """
+    return MENU.get(range_, spelled(range_))
 
 
 def about(result: Outcome, template: str, said: Sequence[str], **more: Any) -> str:
