@@ -1,7 +1,8 @@
 """Execute notebooks in place: ``python -m tests.notebooks.execute [notebook …]``, all of them by default.
 
 Cell ids, tags and metadata stay. What would make the file large or different each time goes: the widgets'
-state (a panel's picture is stored beside it), and the times of execution.
+state (a panel's picture is stored beside it), and the times of execution. Pictures have few colors; where a
+lesson has three explorers or more, theirs are smaller.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
@@ -23,6 +25,8 @@ from optviz._files import write_atomic
 __all__ = ["execute", "main", "stripped"]
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
+ROOM = 88_000  # characters for the pictures of all explorers of a lesson, where it has three or more
+SHARP, GAP = 1300, 24  # pixels: wider pictures have double resolution; white rows between two panels in them
 
 
 def execute(path: Path) -> None:
@@ -50,6 +54,15 @@ def stripped(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             cell.outputs = _joined(cell.outputs)
             for output in cell.outputs:
                 _shrink(output.get("data", {}))
+    shown = [
+        output.data
+        for cell in notebook.cells
+        if "explorer" in cell.metadata.get("tags", [])
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]
+    for data in shown if len(shown) > 2 else ():
+        _halve(data, ROOM // len(shown))
     return notebook
 
 
@@ -85,6 +98,24 @@ def _shrink(data: dict) -> None:
     small = base64.b64encode(buffer.getvalue()).decode()
     if len(small) < len(data["image/png"]):
         data["image/png"] = small
+
+
+def _halve(data: dict, most: int) -> None:
+    """An explorer's picture at single resolution, and only those upper panels that fit into ``most``."""
+    stored = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+    if stored.width < SHARP:
+        return  # it has been through this before
+    picture = stored.convert("RGB")
+    blank = np.asarray(picture.convert("L")).min(axis=1) >= 250
+    ends = [y for y in range(GAP, picture.height) if blank[y - GAP : y].all() and not blank[y]]
+    for end in [picture.height, *reversed(ends)]:
+        part = picture.crop((0, 0, picture.width, end))
+        buffer = io.BytesIO()
+        small = part.resize((part.width // 2, end // 2), Image.Resampling.LANCZOS)
+        small.quantize(40).save(buffer, "PNG", optimize=True)
+        data["image/png"] = base64.b64encode(buffer.getvalue()).decode()
+        if len(data["image/png"]) <= most:
+            return
 
 
 def _joined(outputs: list) -> list:
