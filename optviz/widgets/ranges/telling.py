@@ -63,7 +63,7 @@ def numbers_said(result: Outcome, ends: Callable[[Outcome, Method], tuple[float,
     mean = "" if state.whole else WORDS["mean_of"].format(blocks=len(result.unit))
     numbers = {"count": result.x.size, "least": result.x.min(), "most": result.x.max(), "bits": state.bits}
     inside = float(np.quantile(abs(result.x), 0.99))
-    return _minus(
+    return _plain(
         WORDS["numbers_said"].format(what=what(state), inside=inside, mean=mean, said=said, **numbers)
     )
 
@@ -78,7 +78,7 @@ def curve_said(result: Outcome) -> str:
     at = WORDS[kind].format(value=SHARES[best] * result.unit[0], share=share)
     rounding, clipping = 100 * result.curve[:, best]
     numbers = {"bits": result.state.bits, "least": 100 * total[best], "whole": 100 * total[-1]}
-    return WORDS["curve_said"].format(at=at, rounding=rounding, clipping=clipping, **numbers)
+    return _plain(WORDS["curve_said"].format(at=at, rounding=rounding, clipping=clipping, **numbers))
 
 
 def bits_said(result: Outcome) -> str:
@@ -91,23 +91,20 @@ def bits_said(result: Outcome) -> str:
             said.append(WORDS["bits_each"].format(name=name(result.state, i), values=values))
     if not said:
         return _nothing(result.state)
-    return WORDS["bits_said"].format(first=BITS[0], last=BITS[-1], said="; ".join(said))
+    return _plain(WORDS["bits_said"].format(first=BITS[0], last=BITS[-1], said="; ".join(said)))
 
 
 def split_said(result: Outcome) -> str:
     """Rounding and clipping of every range."""
+    state = result.state
     said = [
-        WORDS["split_each"].format(
-            name=name(result.state, i), rounding=100 * m.rounding, clipping=100 * m.clipping
-        )
+        WORDS["split_each"].format(name=name(state, i), rounding=100 * m.rounding, clipping=100 * m.clipping)
         for i, m in enumerate(result.here)
         if m is not None
     ]
-    return (
-        WORDS["split_said"].format(bits=result.state.bits, said=", ".join(said))
-        if said
-        else _nothing(result.state)
-    )
+    if not said:
+        return _nothing(state)
+    return _plain(WORDS["split_said"].format(bits=state.bits, said=", ".join(said)))
 
 
 def accuracy_said(result: Outcome) -> str:
@@ -144,7 +141,7 @@ def in_words(result: Outcome) -> str:
         dense=dense.mean(),
         **numbers,
     )
-    return _minus(told + _left_out(result))
+    return _plain(told + _left_out(result))
 
 
 def _gap(right: np.ndarray, dense: np.ndarray) -> str:
@@ -199,6 +196,7 @@ def _nothing(state: RangeState) -> str:
     return WORDS["nothing"].format(count=state.seeds, steps=state.steps)
 
 
-def _minus(text: str) -> str:
-    """Numbers with a minus sign, not a hyphen."""
+def _plain(text: str) -> str:
+    """Numbers without powers of ten, and with a minus sign, not a hyphen."""
+    text = re.sub(r"\d(\.\d+)?e-\d+", lambda n: np.format_float_positional(float(n[0]), trim="-"), text)
     return re.sub(r"-(?=\d)", "−", text)
