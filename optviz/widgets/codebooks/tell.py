@@ -17,6 +17,7 @@ from optviz.widgets.spelling import spelled
 __all__ = ["PARTS", "as_code", "as_table", "by_bits", "in_words", "sizes", "status"]
 
 NEAR = 0.005  # half a point of accuracy
+HARM = 2  # points of accuracy that training may cost by chance
 PARTS = ("labels", "gaps", "codebooks", "plain", "whole")
 
 
@@ -51,6 +52,8 @@ def in_words(result: Outcome) -> str:
         bits=told(state.bits), sparsity=percent(state.sparsity), before=before.mean(), after=after.mean(),
         own=alone.mean(), gain=_gap(after, before), gap=_gap(after, alone),
     )  # fmt: skip
+    if after.mean() < before.mean() - HARM:
+        return said + WORDS["harmed"]
     near = [b for b in state.levels if result.tuned[b].accuracy.mean() >= own.accuracy.mean() - NEAR]
     said += WORDS["furthest"].format(bits=told(near[0])) if near else WORDS["none"]
     return said + WORDS["small"].format(times=result.spent[state.bits][0].times)

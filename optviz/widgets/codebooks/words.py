@@ -105,5 +105,6 @@ CODEBOOK_LAB = COMMON | {
     "furthest": " Within half a point of that: from {bits} on.",
     "none": " No codebook here comes within half a point of that.",
     "small": " The file is {times:.1f} times smaller.",
+    "harmed": " So training did harm: lower the rate, or take the mean of the gradients.",
     "diverged": "Training diverged at this rate: lower it, or take the mean of the gradients.",
 }
