@@ -70,6 +70,11 @@ def wide_quantize(x, scale, zero, low, high):
     return np.minimum(np.maximum(np.rint(x / scale).astype(np.int64) + zero, low), high).astype("int8")
 
 
+def shifted_quantize(x, scale, zero, low, high):
+    """Halves are rounded after the shift, as PyTorch's own quantizer does."""
+    return np.rint(np.clip(x / scale + zero, low, high)).astype(np.int8)
+
+
 def torch_channels(q, s, transposed):
     w = s * torch.from_numpy(q).double()
     rows = (w.transpose(0, 1) if transposed else w).flatten(1)
@@ -182,7 +187,7 @@ def cheap_size(a=0, b=0, of=lambda bits: math.ceil(bits / 8)):
 
 RIGHT = {
     "12.qparams": [torch_qparams, own_qparams, laid_out_qparams],
-    "12.quantize": [torch_quantize, looped_quantize, own_quantize, wide_quantize],
+    "12.quantize": [torch_quantize, looped_quantize, own_quantize, wide_quantize, shifted_quantize],
     "12.per_channel": [
         torch_channels,
         looped_channels,
@@ -246,11 +251,17 @@ WRONG = {
             lambda x, s, z, low, high: np.clip((x / s + 0.5) // 1 + z, low, high).astype(np.int8),
             "rounds halves up",
         ),
-        (
-            lambda x, s, z, low, high: torch.round(torch.tensor(x.copy()) / s + z).clamp(low, high).char(),
-            "adds the zero point before it rounds",
-        ),
         (lambda x, s, z, low, high: torch_quantize(x, s, 0, low, high), "forgets the zero point"),
+        (
+            lambda x, s, z, low, high: np.clip(np.round(x / s + z).astype(np.int8), low, high),
+            "casts before it clamps",
+        ),
+        (lambda x, s, z, low, high: wide_quantize(x, s, z, low, high).view(np.uint8), "casts to uint8"),
+        (lambda x, s, z, low, high: np.clip(z + x / s, low, high), "never rounds"),
+        (
+            lambda x, s, z, low, high: (np.round(np.clip(x, low, high) / s) + z).astype(np.int8),
+            "clamps x itself",
+        ),
         (
             lambda x, s, z, low, high: qz.fake_quantize(x, qz.QParams(s, z, low, high)),
             "gives the numbers back",
@@ -319,6 +330,16 @@ WRONG = {
             lambda xq, zero, s_in, wq, s_w, b: looped_layer(xq.view(np.int8), zero, s_in, wq, s_w, b),
             "reads the inputs as int8",
         ),
+        (
+            lambda xq, zero, s_in, wq, s_w, b: xq @ wq.T + np.round(b / s_in / s_w),
+            "no zero point, and sums in 16 bits",
+        ),
+        (
+            lambda xq, zero, s_in, wq, s_w, b: (
+                (xq.astype(np.int16) - np.int16(zero)) @ wq.T + np.round(b / s_in / s_w)
+            ),
+            "sums in 16 bits",
+        ),
         (biased(lambda b, s_in, s_w: b), "the bias as it is"),
         (biased(lambda b, s_in, s_w: np.round(b / s_w)), "the bias in units of the weights"),
         (biased(lambda b, s_in, s_w: np.round(b / s_in)), "the bias in units of the inputs"),
@@ -347,6 +368,20 @@ WRONG = {
                 torch_size(rows, columns, bits, group, counts, lengths) - 4 * rows
             ),
             "biases for free",
+        ),
+        (
+            lambda rows, columns, bits, group, counts, lengths: (
+                written_size(rows, columns, bits, group, counts, lengths)[0],
+                integer_size(0, columns, bits, group, counts, lengths)[1],
+            ),
+            "the biases in (a) alone",
+        ),
+        (
+            lambda rows, columns, bits, group, counts, lengths: (
+                rows * (math.ceil(columns * bits / 8) + 4) + 5 * rows * columns // group,
+                torch_size(rows, columns, bits, group, counts, lengths)[1],
+            ),
+            "each row ends at a whole byte",
         ),
         (
             lambda rows, columns, bits, group, counts, lengths: written_size(
@@ -423,7 +458,7 @@ def test_integers_in_a_list_are_too_wide():
 @pytest.mark.parametrize(
     ("id", "fn", "words"),
     [
-        ("12.quantize", WRONG["12.quantize"][1][0], "There x is 100: 200 steps, before the zero point 3"),
+        ("12.quantize", WRONG["12.quantize"][1][0], "There x is 100: 200 steps, before the zero point 4"),
         ("12.quantize", lambda *case: own_quantize(*case).astype(int), "All integers are right."),
         ("12.quantize", lambda *case: own_quantize(*case)[:-1], "There are 9 numbers in x."),
         ("12.per_channel", WRONG["12.per_channel"][0][0], "Right are 3 scales, one for each output channel"),

@@ -205,6 +205,15 @@ def copied_range(net, train, test, augment):
     return [min(every), max(every)]
 
 
+def late_range(net, train, test, augment):
+    ends = []
+    for batch in train:
+        outputs = net(batch)
+        net.eval()
+        ends += [outputs.min(), outputs.max()]
+    return min(ends), max(ends)
+
+
 def repaired(mode, clean, seen):
     """``my_range`` with some of its faults repaired."""
 
@@ -253,6 +262,22 @@ WRONG = {
             backward(lambda dy, x, s, z, low, high: np.where(x < s * low, 0, dy) * (x / s < high)),
             "the zero point is missing in the mask",
         ),
+        (
+            lambda x, dy, s, z, low, high: (
+                own_fake_quantize(x, dy, s, z, low, high)[0],
+                own_fake_quantize(x, dy, s, z, low + 1, high - 1)[1],
+            ),
+            "no gradient at the end levels",
+        ),
+        (
+            backward(lambda dy, x, *code: own_fake_quantize(dy, dy, *code)[0]),
+            "rounds the gradient too",
+        ),
+        (
+            backward(lambda dy, x, s, z, low, high: own_fake_quantize(x, dy, s, z, -999, high)[1]),
+            "a gradient beyond one end",
+        ),
+        (lambda x, dy, s, *rest: (s * np.round(x / s), dy), "no clamp, neither way"),
         (
             forward(lambda x, *code: qz.quantize(x, qz.QParams(*code))),
             "gives the integers back",
@@ -372,6 +397,17 @@ WRONG = {
             "the first batch alone",
         ),
         (
+            lambda net, train, test, augment: repaired(True, True, True)(
+                net, [*train, *map(augment, train)], test, augment
+            ),
+            "augmented images too",
+        ),
+        (
+            lambda net, train, test, augment: my_range(net, [], [torch.cat(train)], lambda batch: batch),
+            "still in train mode, all in one batch",
+        ),
+        (late_range, "eval mode comes too late"),
+        (
             lambda net, train, test, augment: np.mean(
                 [joined_range(net, [batch], test, augment) for batch in train], axis=0
             ),
@@ -447,7 +483,7 @@ def test_the_gradient_of_a_centroid_is_that_of_the_loss(case):
         ("13.centroids", moved(np.sum, zero=False), "That is a weight with the label -1."),
         ("13.centroids", lambda *case: added_centroids(*case)[0], "Right are 2 centroids and 10 weights."),
         ("13.calibration", repaired(True, False, True), "That is the smallest output."),
-        ("13.calibration", lambda *case: joined_range(*case)[0], "Right are two numbers"),
+        ("13.calibration", lambda *case: joined_range(*case)[0], "are two numbers, got 1"),
     ],
 )
 def test_the_verdict_says_which_value_is_wrong(id, fn, words):

@@ -219,13 +219,43 @@ CHANNELS = Exercise(
                 "scales = s * most / 7.",
             ),
         ),
+        *(
+            Mistake(
+                "cuts off instead of rounding",
+                _channels(round=cut),
+                (
+                    "6.9 steps: which integer is nearest?",
+                    "A cast cuts the digits off.",
+                    "np.round(s * q / scales) before the cast.",
+                ),
+            )
+            for cut in (np.trunc, lambda v: np.trunc(v.round(9)))  # 7 steps may come out as 6.999…
+        ),
         Mistake(
-            "cuts off instead of rounding",
-            _channels(round=np.trunc),
+            "integers that are none",
+            _channels(round=lambda v: v),
             (
-                "6.9 steps: which integer is nearest?",
-                "A cast cuts the digits off.",
-                "np.round(s * q / scales) before the cast.",
+                "The scales are right. Which of your integers are integers?",
+                "A weight divided by its scale is a number of steps. The nearest integer is stored.",
+                "np.round(s * q / scales).",
+            ),
+        ),
+        Mistake(
+            "the largest weight as the scale",
+            _channels(scale=lambda most, s: most * s),
+            (
+                "Which integer does the largest weight of a channel become?",
+                "1. It should be 7, so that 15 different integers are in use.",
+                "scales = s * most / 7.",
+            ),
+        ),
+        Mistake(
+            "the scales turned round",
+            lambda q, s, transposed: (1 / _channels()(q, s, transposed)[0], _channels()(q, s, transposed)[1]),
+            (
+                "Does your scale grow when the weights grow?",
+                "The scale is the distance of two levels: an integer times it is a weight.",
+                "scales = s * most / 7.",
             ),
         ),
     ),

@@ -67,7 +67,7 @@ QPARAMS = Exercise(
     id="12.qparams",
     arguments=("low", "high", "bits"),
     answer=affine(),
-    cases=((-1.0, 3.0, 8), (2.0, 4.0, 8), (-5.0, -1.0, 4), (-2.3, 0.9, 4), (3.0, 3.0, 8), (-0.5, 1.5, 2)),
+    cases=((-1.0, 3.0, 8), (2.0, 4.0, 8), (-5.0, -1.0, 4), (-0.9, 2.3, 4), (3.0, 3.0, 8), (-0.5, 1.5, 2)),
     measure=flat,
     explain=_zero_comes_back,
     praise="0 is exact in every code: padding, pruned weights and what ReLU cuts off stay 0.",
@@ -86,14 +86,18 @@ QPARAMS = Exercise(
                 "low, high = min(low, 0), max(high, 0), before the scale.",
             ),
         ),
-        Mistake(
-            "the zero point is outside the code",
-            affine(lambda low, s, top: round(-low / s), _as_they_are),
-            (
-                "Is your zero point one of the integers 0 … 2^bits − 1?",
-                "A range from 2 to 4 doesn't hold 0, so 0 gets an integer that the code doesn't have.",
-                "low, high = min(low, 0), max(high, 0), before the scale.",
-            ),
+        *(
+            Mistake(
+                "the zero point is outside the code",
+                affine(zero, _as_they_are, steps),
+                (
+                    "Is your zero point one of the integers 0 … 2^bits − 1?",
+                    "A range from 2 to 4 doesn't hold 0, so 0 gets an integer that the code doesn't have.",
+                    "low, high = min(low, 0), max(high, 0), before the scale.",
+                ),
+            )
+            for zero in (lambda low, s, top: round(-low / s), lambda low, s, top: int(-low / s))
+            for steps in (lambda bits: 2**bits - 1, lambda bits: 2**bits)
         ),
         Mistake(
             "a line through low and high, and no more",
@@ -161,6 +165,18 @@ QPARAMS = Exercise(
                 "zero = round(-low / scale), with nothing subtracted.",
             ),
         ),
+        *(
+            Mistake(
+                "always the middle of the code",
+                affine(middle),
+                (
+                    "Does your zero point depend on low and high?",
+                    "The middle is right for a range as wide below 0 as above. `low` must become 0.",
+                    "zero = round(-low / scale).",
+                ),
+            )
+            for middle in (lambda low, s, top: top // 2, lambda low, s, top: (top + 1) // 2)
+        ),
         Mistake(
             "a symmetric code",
             _symmetric,
@@ -197,14 +213,20 @@ QPARAMS = Exercise(
                 "zero = round(-low / scale).",
             ),
         ),
-        Mistake(
-            "only the lower end is widened",
-            affine(lambda low, s, top: round(-low / s), lambda low, high: (min(low, 0.0), high)),
-            (
-                "What if all numbers are negative?",
-                "Then 0 is above the range, and its integer above the code.",
-                "high = max(high, 0) as well.",
-            ),
+        *(
+            Mistake(
+                f"only the {end} end is widened",
+                affine(lambda low, s, top: round(-low / s), ends),
+                (
+                    f"What if all numbers are {sign}?",
+                    "Then 0 is outside the range, and its integer outside the code.",
+                    f"{other} as well.",
+                ),
+            )
+            for end, sign, other, ends in (
+                ("lower", "negative", "high = max(high, 0)", lambda low, high: (min(low, 0.0), high)),
+                ("upper", "positive", "low = min(low, 0)", lambda low, high: (low, max(high, 0.0))),
+            )
         ),
     ),
 )

@@ -72,6 +72,16 @@ def _of_a_file(at: int, rows: int, columns: int, bits: int, group: int, counts: 
     return f"That is {'(a)' if at == 0 else '(b)'}, whose packed part has {total:,} bits."
 
 
+def _once(rows: int, *rest: Any) -> Any:
+    a, b = _size()(rows, *rest)
+    return a, b - FLOAT * rows
+
+
+def _by_rows(rows: int, columns: int, bits: int, *rest: Any) -> Any:
+    a, b = _size()(rows, columns, bits, *rest)
+    return a - _whole(rows * columns * bits) + rows * _whole(columns * bits), b
+
+
 SIZE = Exercise(
     id="12.size",
     arguments=("rows", "columns", "bits", "group", "counts", "lengths"),
@@ -147,6 +157,15 @@ SIZE = Exercise(
             ),
         ),
         Mistake(
+            "zero points and table for free",
+            _size(zero=0, length=0),
+            (
+                "What is one byte each, in (a) and in (b)?",
+                "Each group has a zero point beside its scale, each codeword a length beside its value.",
+                "4 + 1 bytes, for each group and for each value.",
+            ),
+        ),
+        Mistake(
             "the integers alone",
             _size(scale=0, zero=0, value=0, length=0),
             (
@@ -171,6 +190,24 @@ SIZE = Exercise(
                 "Which numbers of the layer are in neither of your files?",
                 "The biases are stored as they are, 4 bytes each.",
                 "+ 4 * rows, twice.",
+            ),
+        ),
+        Mistake(
+            "the biases in (a) alone",
+            _once,
+            (
+                "Where are the biases in your second file?",
+                "Both files hold the whole layer.",
+                "+ 4 * rows in (b) as well.",
+            ),
+        ),
+        Mistake(
+            "each row ends at a whole byte",
+            _by_rows,
+            (
+                "Nine 3-bit integers: where does the next row begin?",
+                "Right behind, in the same byte: they are packed without gaps.",
+                "ceil(rows * columns * bits / 8), rounded up once.",
             ),
         ),
         Mistake(

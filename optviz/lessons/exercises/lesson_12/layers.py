@@ -155,13 +155,28 @@ LAYER = Exercise(
             )
         ),
         Mistake(
-            "reads the inputs as int8",
-            _sums(lambda xq, zero, wq: _product(xq.astype(np.int8), zero, wq)),
+            "no zero point, and sums in 16 bits",
+            _sums(lambda xq, zero, wq: xq @ wq.T),
             (
-                "What is 200 in int8?",
-                "The inputs are uint8: above 127 int8 wraps around to negative numbers.",
-                "xq.astype(np.int32).",
+                "All inputs are 0.0, so all xq are `zero`: what do your sums give? How large can they be?",
+                "Σ wq·(xq − zero) needs the zero point, and more than the int16 that NumPy sums in here.",
+                "(xq.astype(np.int32) - zero) @ wq.astype(np.int32).T.",
             ),
+        ),
+        *(
+            Mistake(
+                "reads the inputs as int8",
+                _sums(product),
+                (
+                    "What is 200 in int8?",
+                    "The inputs are uint8: above 127 int8 wraps around to negative numbers.",
+                    "xq.astype(np.int32).",
+                ),
+            )
+            for product in (
+                lambda xq, zero, wq: _product(xq.astype(np.int8), zero, wq),
+                lambda xq, zero, wq: (xq.astype(np.int8) - zero) @ wq.astype(int).T,
+            )
         ),
         Mistake(
             "the bias as it is",
@@ -215,14 +230,20 @@ LAYER = Exercise(
                 "np.round(bias / (s_in * s_w)).",
             ),
         ),
-        Mistake(
-            "the bias is cut off",
-            _sums(bias=lambda b, s_in, s_w: np.trunc(b / (s_in * s_w))),
-            (
-                "A bias of 12.7 steps: is 12 the nearest integer?",
-                "A cast cuts the digits off.",
-                "np.round(bias / (s_in * s_w)), then the cast.",
-            ),
+        *(
+            Mistake(
+                "the bias is cut off",
+                _sums(bias=bias),
+                (
+                    "A bias of 12.7 steps: is 12 the nearest integer?",
+                    "A cast and floor cut the digits off.",
+                    "np.round(bias / (s_in * s_w)), then the cast.",
+                ),
+            )
+            for bias in (
+                lambda b, s_in, s_w: np.trunc(b / (s_in * s_w)),
+                lambda b, s_in, s_w: np.floor(b / (s_in * s_w)),
+            )
         ),
         Mistake(
             "the bias is lost",
@@ -233,14 +254,17 @@ LAYER = Exercise(
                 "+ np.round(bias / (s_in * s_w)).",
             ),
         ),
-        Mistake(
-            "gives floats back",
-            _sums(real=True),
-            (
-                "Are your outputs integers?",
-                "Times s_in · s_w they are the layer's outputs. The integers before that are asked for.",
-                "Leave the last multiplication out.",
-            ),
+        *(
+            Mistake(
+                "gives floats back",
+                _sums(bias=bias, real=True),
+                (
+                    "Are your outputs integers?",
+                    "Times s_in · s_w they are the layer's outputs. The integers before that are asked for.",
+                    "Leave the last multiplication out.",
+                ),
+            )
+            for bias in (_unit, lambda b, s_in, s_w: b / (s_in * s_w))
         ),
     ),
 )

@@ -26,7 +26,7 @@ def plain(found: Any) -> np.ndarray:
 _chance = np.random.default_rng(12)
 _HALVES = np.array([0.25, 0.75, -0.25, -1.25, 6.1, 63.0, 100.0, -70.0, 0.0])  # ±0.5, 1.5, −2.5 steps of 0.5
 _NUMBERS = (
-    (_HALVES, 0.5, 3, -128, 127),
+    (_HALVES, 0.5, 4, -128, 127),
     (_HALVES[::-1].reshape(3, 3) / 2, 0.25, -2, -8, 7),
     (_chance.normal(0, 90, (2, 4)).round(1) + 0.03, 1.0, 0, -127, 127),
     (_chance.normal(0, 9, 8).round(2) + 0.003, 0.05, 11, -128, 127),
@@ -181,13 +181,37 @@ QUANTIZE = Exercise(
                 "np.round, np.rint and torch.round do it as asked.",
             ),
         ),
+        *(
+            Mistake(
+                "cuts off instead of rounding",
+                does,
+                (
+                    "x / scale = 0.9: which integer is nearest?",
+                    "A cast cuts the digits off. The error is then up to a whole step, not half of one.",
+                    "np.round(x / scale) before anything else.",
+                ),
+            )
+            for does in (
+                _quantized(np.trunc),
+                lambda x, s, z, low, high: np.clip(x / s + z, low, high).astype(np.int8),
+            )
+        ),
         Mistake(
-            "cuts off instead of rounding",
-            _quantized(np.trunc),
+            "never rounds",
+            lambda x, s, z, low, high: np.clip(x / s + z, low, high),
             (
-                "x / scale = 0.9: which integer is nearest?",
-                "A cast cuts the digits off. The error is then up to a whole step instead of half of one.",
-                "np.round(x / scale) before anything else.",
+                "Are your values integers?",
+                "There is a clamp in your code, but no rounding and no cast.",
+                "np.clip(np.round(x / scale) + zero, low, high).astype(np.int8).",
+            ),
+        ),
+        Mistake(
+            "casts to uint8",
+            _quantized(kind=np.uint8),
+            (
+                "What does −5 become in uint8?",
+                "251: uint8 has no negative integers. This code has some.",
+                ".astype(np.int8).",
             ),
         ),
         Mistake(
@@ -197,15 +221,6 @@ QUANTIZE = Exercise(
                 "x / scale = 0.9: which integer is nearest?",
                 "floor makes every number smaller, by half a step on average.",
                 "np.round(x / scale).",
-            ),
-        ),
-        Mistake(
-            "adds the zero point before it rounds",
-            lambda x, s, z, low, high: np.clip(np.rint(x / s + z), low, high).astype(np.int8),
-            (
-                "x / scale = 0.5 with zero 3: round first, or add first?",
-                "round(0.5) + 3 = 3, but round(3.5) = 4: an odd zero point changes which neighbor is even.",
-                "np.round(x / scale) + zero.",
             ),
         ),
         Mistake(

@@ -84,6 +84,10 @@ def _of_a_value(at: int, centroids: Any, labels: Any, gradient: Any, lr: float) 
     return f"The centroids are right. That is a weight with the label {labels.ravel()[at - k]}."
 
 
+def _both(new: Any, old: Any, labels: Any, gradient: Any, lr: float) -> Any:
+    return np.where(labels >= 0, new[labels] - lr * gradient, 0.0)
+
+
 CENTROIDS = Exercise(
     id="13.centroids",
     arguments=("centroids", "labels", "gradient", "lr"),
@@ -155,14 +159,14 @@ CENTROIDS = Exercise(
         *(
             Mistake(
                 "each weight on its own",
-                step(pull, _own),
+                step(pull, weights),
                 (
                     "How many different values have your weights?",
                     "They are no codebook any more. Only the centroids move, the weights follow.",
                     "np.where(labels >= 0, new[labels], 0).",
                 ),
             )
-            for pull in (_summed, _averaged)
+            for pull, weights in ((_summed, _own), (_averaged, _own), (_summed, _both))
         ),
         Mistake(
             "uphill",

@@ -47,6 +47,8 @@ def tried(fn: Callable[..., Any], case: tuple[float]) -> Any:
     found = flat(lambda _: fn(net, train, test, lambda batch: contrast * batch), case)
     if found is None or found is ...:
         return found
+    if found.shape != (2,):
+        raise ValueError(f"the smallest and the largest output are two numbers, got {found.size}")
     return [*found, float((norm.running_mean - before).abs().sum())]
 
 
@@ -80,6 +82,25 @@ def ranged(
 
 def _seen(train: Any, test: Any) -> Any:
     return test
+
+
+def _joined(train: Any, test: Any) -> Any:
+    import torch
+
+    return [torch.cat(train)]
+
+
+def _with_augmented(net: Any, train: Any, test: Any, augment: Any) -> Any:
+    net.eval()
+    return _extremes(net(each) for batch in train for each in (batch, augment(batch)))
+
+
+def _late(net: Any, train: Any, test: Any, augment: Any) -> Any:
+    outputs = []
+    for batch in train:
+        outputs.append(net(batch))
+        net.eval()
+    return _extremes(outputs)
 
 
 FAULTS = {
@@ -126,8 +147,6 @@ _PARTS = (
 
 
 def _of_an_end(at: int, contrast: float) -> str:
-    if at < 0:
-        return "Right are two numbers: the smallest and the largest output."
     return f"That is {_PARTS[at]}. Here augment multiplies all pixels by {contrast:g}."
 
 
@@ -135,10 +154,11 @@ CALIBRATION = Exercise(
     id="13.calibration",
     arguments=("net", "train", "test", "augment"),
     answer=ranged(),
-    cases=((1.5,), (2.0,), (0.7,)),
+    cases=((1.5,), (0.7,)),
     measure=tried,
     explain=explained(tried, ranged(), _of_an_end),
     given=ranged(training=True, augmented=True, data=_seen),
+    seconds=20.0,  # torch may be imported within
     praise="Clean training images through the network as it will be used, and it is still the same network.",
     hints=(
         "What will the deployed network be, and what will it see? Calibrate with that.",
@@ -156,13 +176,46 @@ CALIBRATION = Exercise(
                 "for batch in train, and nothing else.",
             ),
         ),
+        *(
+            Mistake(
+                f"the {which} batch alone",
+                ranged(data=data),
+                (
+                    "How many batches does your range see?",
+                    "The extremes of one batch are narrower than those of all.",
+                    "Loop over all of train, and collect the extremes of each batch.",
+                ),
+            )
+            for which, data in (
+                ("first", lambda train, test: train[:1]),
+                ("last", lambda train, test: train[-1:]),
+            )
+        ),
         Mistake(
-            "the first batch alone",
-            ranged(data=lambda train, test: train[:1]),
+            "augmented images too",
+            _with_augmented,
             (
-                "How many batches does your range see?",
-                "The extremes of one batch are narrower than those of all.",
-                "Loop over all of train.",
+                "Will the deployed network see augmented images?",
+                "They make the range wider than the images of its life do, beside clean ones too.",
+                "net(batch), without augment.",
+            ),
+        ),
+        Mistake(
+            "still in train mode, all in one batch",
+            ranged(training=True, data=_joined),
+            (
+                "In which mode is the network when you call it?",
+                "One large batch doesn't help: in train mode batch norm takes its statistics from it.",
+                "net.eval() before anything else.",
+            ),
+        ),
+        Mistake(
+            "eval mode comes too late",
+            _late,
+            (
+                "In which mode is the network when the first batch goes through?",
+                "The mode counts when the network is called, not when the range is read.",
+                "net.eval() before the loop.",
             ),
         ),
         Mistake(

@@ -125,6 +125,24 @@ LSQ = Exercise(
             ),
         ),
         Mistake(
+            "the mean, and then scaled",
+            lsq(share=lambda n, low, high: (n * high) ** -0.5 / n),
+            (
+                "By what do you divide, all in all?",
+                "The sum is scaled, not the mean: N is in the root already.",
+                "(dy * slope).sum() / np.sqrt(x.size * high).",
+            ),
+        ),
+        Mistake(
+            "scaled by the end of the code alone",
+            lsq(share=lambda n, low, high: high**-0.5),
+            (
+                "How does your gradient of s grow with the number of weights?",
+                "N belongs into the root too.",
+                "np.sqrt(x.size * high).",
+            ),
+        ),
+        Mistake(
             "multiplies by the root",
             lsq(share=lambda n, low, high: (n * high) ** 0.5),
             (
@@ -166,6 +184,15 @@ LSQ = Exercise(
             (
                 "A number beyond the last level becomes s · high. By how much does that change with s?",
                 "By high (or low), not by a rounding error.",
+                "np.where(inside, np.round(v) - v, np.clip(v, low, high)).",
+            ),
+        ),
+        Mistake(
+            "the distance of what was clipped",
+            lsq(lambda v, low, high: np.rint(np.clip(v, low, high)) - v),
+            (
+                "A number beyond the last level becomes s · high. By how much does that change with s?",
+                "By high. −x/s comes from the rounding, which is passed over only inside the code.",
                 "np.where(inside, np.round(v) - v, np.clip(v, low, high)).",
             ),
         ),
@@ -213,6 +240,22 @@ LSQ = Exercise(
                 "x̂ stays at the last level there, whatever x does.",
                 "dx = dy * ((v > low) & (v < high)).",
             ),
+        ),
+        *(
+            Mistake(
+                "the gradient of x is not dy",
+                lsq(along=along),
+                (
+                    "x grows by one step, inside the code. By how much does x̂ grow?",
+                    "By one step too: the slope is 1, and the chain rule multiplies it by dy.",
+                    "dx = dy * ((v > low) & (v < high)).",
+                ),
+            )
+            for along in (
+                lambda dy, inside, s: inside,
+                lambda dy, inside, s: dy * inside * s,
+                lambda dy, inside, s: dy * inside / s,
+            )
         ),
         Mistake(
             "no gradient of x",

@@ -96,14 +96,20 @@ TERNARY = Exercise(
                 "abs(w).mean(), not abs(w.mean()).",
             ),
         ),
-        Mistake(
-            "the spread instead of the mean size",
-            ternary(lambda w, share: share * w.std()),
-            (
-                "Which number do you multiply the threshold by?",
-                "The standard deviation is another measure of size: here it is the mean of |w|.",
-                "delta = threshold * abs(w).mean().",
-            ),
+        *(
+            Mistake(
+                "the spread instead of the mean size",
+                ternary(delta),
+                (
+                    "Which number do you multiply the threshold by?",
+                    "Deviation and root mean square are other measures of size: here it is the mean of |w|.",
+                    "delta = threshold * abs(w).mean().",
+                ),
+            )
+            for delta in (
+                lambda w, share: share * w.std(),
+                lambda w, share: share * np.sqrt((w**2).mean()),
+            )
         ),
         Mistake(
             "the mean size of all weights",
@@ -196,6 +202,15 @@ TERNARY = Exercise(
                 "Which weights are 0 in your t?",
                 "The small ones should be.",
                 "large = abs(w) > delta.",
+            ),
+        ),
+        Mistake(
+            "keeps the weights themselves",
+            ternary(signs=lambda w, large: w * large),
+            (
+                "Which values may t have?",
+                "−1, 0 and 1. What you have is a pruned layer: as many values as before.",
+                "t = np.sign(w) * large.",
             ),
         ),
         Mistake(

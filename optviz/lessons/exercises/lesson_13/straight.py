@@ -75,6 +75,11 @@ def _of_a_number(at: int, x: Any, dy: Any, scale: float, zero: int, low: int, hi
     return f"That is {name} where x is {v:g}. There x / scale + zero is {place}."
 
 
+def _between(x: Any, *code: Any) -> Any:
+    codes = _codes(x, *code)
+    return (codes > code[2]) & (codes < code[3])
+
+
 FAKE_QUANTIZE = Exercise(
     id="13.fake_quantize",
     arguments=("x", "dy", "scale", "zero", "low", "high"),
@@ -102,6 +107,48 @@ FAKE_QUANTIZE = Exercise(
                 "x lies far beyond the last level. Does y change when x does?",
                 "The clamp holds y there: its slope is 0. Only the rounding is passed over.",
                 "dx = dy * ((codes >= low) & (codes <= high)), before the codes are clamped.",
+            ),
+        ),
+        Mistake(
+            "no gradient at the end levels",
+            both(back=lambda dy, x, *code: dy * _between(x, *code)),
+            (
+                "Which numbers become the last level without being clamped?",
+                "Those within half a step of it: the integers low and high are inside the code.",
+                "(codes >= low) & (codes <= high), before the codes are clamped.",
+            ),
+        ),
+        *(
+            Mistake(
+                "a gradient beyond one end",
+                both(back=back),
+                (
+                    "How many ends has the code?",
+                    "Two, and y stands still beyond both.",
+                    "dx = dy * ((codes >= low) & (codes <= high)).",
+                ),
+            )
+            for back in (
+                lambda dy, x, s, z, low, high: dy * (np.rint(x / s) + z <= high),
+                lambda dy, x, s, z, low, high: dy * (np.rint(x / s) + z >= low),
+            )
+        ),
+        Mistake(
+            "rounds the gradient too",
+            both(back=lambda dy, x, *code: _there(dy, *code)),
+            (
+                "What does the slope of y have to do with the size of dy?",
+                "The gradient isn't quantized: it goes through as it is, where x is inside the code.",
+                "dx = dy * ((codes >= low) & (codes <= high)).",
+            ),
+        ),
+        Mistake(
+            "no clamp, neither way",
+            both(lambda x, s, z, low, high: s * np.rint(x / s), lambda dy, x, *code: dy),
+            (
+                "How many different levels has your y?",
+                "low and high have no part in your code: the last levels hold y, and stop the gradient.",
+                "np.clip(codes, low, high) forward; dy * ((codes >= low) & (codes <= high)) backward.",
             ),
         ),
         Mistake(
