@@ -162,16 +162,19 @@ def test_without_calibration(activations: str) -> None:
     assert "calibration images" not in set(lab.table(lab.result)["plan"])
 
 
-def test_times_stand_for_a_kind_of_network(fresh: None) -> None:
-    lab = quick(bits=8)
+def test_times_are_those_of_eight_bits(fresh: None) -> None:
+    lab = quick(bits=8, seeds=1)
     times = lab.result.times
-    assert lab.set(bits=2, seeds=1).result.times is times, "bits don't change the time"
-    assert times.eager.batch == runtimes.TIMED
-    assert times.simulated.median > 2 * times.eager.median
-    plain, int8 = times.files
-    assert int8 < 0.5 * plain
-    said = lab.pictures()["times"].sentence
-    assert "ONNX Runtime int8" in said
+    eager, simulated, *_ = times.forms
+    assert eager.batch == runtimes.TIMED
+    assert simulated.median > 2 * eager.median
+    full, plain = lab.result.full.accuracy[0, 0], lab.result.chosen.accuracy[0, 0]
+    assert times.right[:3] == pytest.approx((full, plain, full))
+    assert abs(times.right[3] - plain) < 0.02, "the engine computes what was simulated"
+    source, int8 = times.files
+    assert int8 < 0.5 * source
+    assert "ONNX Runtime int8" in lab.pictures()["times"].sentence
+    assert lab.set(bits=2, activation_bits=3).result.times is times
     assert lab.set(per=PerTensor()).result.times is not times
 
 
@@ -190,7 +193,7 @@ def test_a_missing_engine_is_told(fresh: None, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(runtimes, "_times", LRUCache(9))
     monkeypatch.setattr(deploy, "available", lambda: {"onnx": None, "onnxruntime": "1.0"})
     lab = quick(seeds=1)
-    assert lab.result.times.runtime is None
+    assert not lab.result.times.engine
     assert "pip install 'optviz[onnx]'" in lab.pictures()["times"].sentence
     assert "pip install 'optviz[onnx]'" in lab.verdict(lab.result)
 
@@ -199,7 +202,7 @@ def test_a_convolutional_network() -> None:
     result = quick(network=CNN, steps=4, seeds=1).result
     assert result.scans[0].sizes == (144, 4608, 1280)
     assert result.chosen.bytes[0, 0, 0] == (144 + 4608 + 1280) / 2
-    assert result.times.runtime is not None
+    assert result.times.engine
 
 
 def test_nothing_is_claimed_where_quartiles_overlap() -> None:

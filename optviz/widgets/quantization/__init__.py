@@ -61,7 +61,7 @@ def quantization_lab(**settings: Any) -> Explorer:
             WORDS["inputs"]: ("activations", "activation_bits", "activation_range", "calibration"),
             WORDS["rest"]: ("network", "steps", "seeds"),
         },
-        point={"curve": ("bits", None), "counts": ("calibration", None)},
+        point={"curve": ("bits", None)},
     )
 
 

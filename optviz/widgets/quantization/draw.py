@@ -190,18 +190,19 @@ def _boxes(at: np.ndarray, low: np.ndarray, high: np.ndarray, label: str, index:
 def _times(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     """Medians as short bars with their quartiles as bands."""
     lines, said, ticks = [], [], []
-    for i, (name, took) in enumerate(timings(result)):
+    for i, (name, took, right) in enumerate(timings(result)):
         x = i + np.array([-0.35, 0.35])
         low, median, high = (1e6 * v for v in (took.low, took.median, took.high))
         lines.append(Line(x, np.full(2, median), "", i, np.full(2, low), np.full(2, high)))
-        said.append(WORDS["times_each"].format(name=WORDS[name], median=median, low=low, high=high))
+        numbers = {"median": median, "low": low, "high": high, "right": 100 * right}
+        said.append(WORDS["times_each"].format(name=WORDS[name], **numbers))
         ticks.append((float(i), WORDS["times_tick"].format(name=WORDS[f"{name}_tick"], median=median)))
     for old in pinned:
-        for i, (_, took) in enumerate(timings(old)):
+        for i, (_, took, _) in enumerate(timings(old)):
             lines.append(Line(i + np.array([-0.35, 0.35]), np.full(2, 1e6 * took.median), "", ghost=True))
     ends = [v for line in lines for v in (line.y, line.low, line.high) if v is not None]
     limits = (min(v[0] for v in ends) / 1.5, max(v[0] for v in ends) * 1.5) if ends else (10.0, 1000.0)
-    batch = TIMED if result.times is None else result.times.eager.batch
+    batch = TIMED if result.times is None else result.times.forms[0].batch
     axes = WORDS["times_title"].format(batch=batch), "", WORDS["times_y"]
     right = max(len(ticks), 2) - 0.5
     frame = Frame(*axes, (-0.5, right), limits, log=True, xticks=tuple(ticks) or ((-1.0, ""),))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from cachetools import LRUCache
 
 from optviz import deploy, ledger
 from optviz.quantize import PerChannel, PerTensor, quantize_model
-from optviz.widgets.quantization.networks import Trained, calibration, images
+from optviz.widgets.quantization.networks import Trained, accuracy, calibration, images
 from optviz.widgets.quantization.state import LabState
 
 __all__ = ["TIMED", "Files", "Times", "timed", "written"]
@@ -37,18 +37,23 @@ class Files:
 
 @dataclass(frozen=True, eq=False)
 class Times:
-    """Seconds of one batch, all measured in turn.
+    """What one network takes and gets right in several forms.
 
     Args:
-        eager, simulated: PyTorch in fp32, and with integers of 8 bits simulated.
-        runtime: ONNX Runtime in fp32 and in int8; None where its packages are missing.
-        files: bytes of the two ONNX files; None likewise.
+        forms: PyTorch in fp32, and with integers of 8 bits simulated; ONNX Runtime in fp32 and in int8, where
+            its packages are there. Seconds of one batch, all measured in turn.
+        right: of each, the share of the test images that it gets right.
+        files: bytes of the two ONNX files; None where the packages are missing.
     """
 
-    eager: ledger.Latency
-    simulated: ledger.Latency
-    runtime: tuple[ledger.Latency, ledger.Latency] | None
+    forms: tuple[ledger.Latency, ...]
+    right: tuple[float, ...]
     files: tuple[int, int] | None
+
+    @property
+    def engine(self) -> bool:
+        """Whether ONNX Runtime is there."""
+        return self.files is not None
 
 
 _files: LRUCache[Any, Files] = LRUCache(20)
@@ -56,34 +61,37 @@ _times: LRUCache[Any, Times] = LRUCache(200)
 
 
 def timed(state: LabState, net: Trained) -> Iterator[Times | None]:
-    """Write the files, then measure; None after each piece of work, then the times.
+    """Write the files of a network, then measure; None after each piece of work, then the times.
 
-    A time depends on the kind of network and of codes, not on what the weights are, so it is remembered for
-    other seeds and numbers of bits.
+    All integers have 8 bits here, so that nothing is measured anew for other numbers of bits.
     """
-    key = state.network, state.activations, state.per, state.symmetric
+    key = state.task, state.activations, state.per, state.symmetric
     if key in _times:
         yield _times[key]
         return
     there = all(deploy.available().values())
     if there:
         yield from written(state, net)
-    recipe = state.recipe(net.layers, (8,) * len(net.layers))
-    batches = calibration(state.network, 0, IMAGES) if recipe.observes else None
-    forms: list[Any] = [net.model, quantize_model(net.model, recipe, batches)]
-    files = _files[_kind(state)] if there else None
-    if files is not None:
-        forms += [deploy.session(files.plain), deploy.session(files.int8)]
+    forms, files = _forms(state, net), _files[_kind(state)] if there else None
+    forms += [] if files is None else [deploy.session(files.plain), deploy.session(files.int8)]
     yield None
-    found = ledger.latencies(forms, images(state.network)[0][:TIMED], repeats=REPEATS)
-    pair = (found[2], found[3]) if files is not None else None
-    sizes = (len(files.plain), len(files.int8)) if files is not None else None
-    _times[key] = Times(found[0], found[1], pair, sizes)
+    right = tuple(accuracy(state.network, form) for form in forms)
+    yield None
+    took = ledger.latencies(forms, images(state.network)[0][:TIMED], repeats=REPEATS)
+    sizes = None if files is None else (len(files.plain), len(files.int8))
+    _times[key] = Times(tuple(took), right, sizes)
     yield _times[key]
 
 
+def _forms(state: LabState, net: Trained) -> list[Any]:
+    """The network in PyTorch: as it is, and with 8 bits simulated."""
+    recipe = replace(state, activation_bits=8).recipe(net.layers, (8,) * len(net.layers))
+    batches = calibration(state.network, 0, IMAGES) if recipe.observes else None
+    return [net.model, quantize_model(net.model, recipe, batches)]
+
+
 def written(state: LabState, net: Trained) -> Iterator[None]:
-    """Write the network in fp32 and in int8 for ONNX Runtime, once for each kind."""
+    """Write the network in fp32 and in int8 for ONNX Runtime, once."""
     if _kind(state) in _files:
         return
     for name in ("onnx", "onnxruntime", "onnxruntime.quantization"):  # loading takes time
@@ -142,4 +150,4 @@ def _translated(name: str, part: Any) -> tuple[str, dict[str, np.ndarray], dict[
 
 
 def _kind(state: LabState) -> tuple[Any, ...]:
-    return state.network, state.per == PerTensor()
+    return state.task, state.per == PerTensor()

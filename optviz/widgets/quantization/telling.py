@@ -62,13 +62,11 @@ def about(result: Outcome, template: str, said: Sequence[str], **more: Any) -> s
     return WORDS[template].format(said="; ".join(said), seeds=over_seeds(result.state.seeds), **more)
 
 
-def timings(result: Outcome) -> list[tuple[str, Any]]:
-    """Names and times of what was measured."""
+def timings(result: Outcome) -> list[tuple[str, Any, float]]:
+    """Names, times and accuracies of the forms of a network that were measured."""
     took = result.times
-    if took is None:
-        return []
-    engine = zip(("runtime", "integers"), took.runtime or (), strict=False)
-    return [("eager", took.eager), ("simulated", took.simulated), *engine]
+    names = ("eager", "simulated", "runtime", "integers")
+    return [] if took is None else list(zip(names, took.forms, took.right, strict=False))
 
 
 def what_engines_need(result: Outcome) -> str:
@@ -123,11 +121,12 @@ def _speed(result: Outcome) -> str:
     """What quantization does to the time."""
     took = result.times
     assert took is not None
-    told = WORDS["slower"].format(factor=took.simulated.median / took.eager.median)
-    if took.runtime is None:
+    eager, simulated, *engine = took.forms
+    told = WORDS["slower"].format(factor=simulated.median / eager.median)
+    if not engine:
         return told + WORDS["times_missing"]
-    plain, int8 = took.runtime
-    first, second = _faster("engine", int8, took.eager), _faster("own", int8, plain)
+    plain, int8 = engine
+    first, second = _faster("engine", int8, eager), _faster("own", int8, plain)
     return told + WORDS["engine"].format(first=first, second=second)
 
 

@@ -80,8 +80,8 @@ QUANTIZATION_LAB = COMMON | {
     "runtime_tick": "ONNX fp32",
     "integers_tick": "ONNX int8",
     "times_tick": "{name}\n{median:.0f} µs",
-    "times_said": "Medians and quartiles for {batch} images on one thread: {said}.",
-    "times_each": "{name} {median:.0f} µs ({low:.0f}–{high:.0f})",
+    "times_said": "The first network on one thread, {batch} images, median and quartiles: {said}.",
+    "times_each": "{name} {median:.0f} µs ({low:.0f}–{high:.0f}), {right:.1f} % right",
     "times_files": " The files for ONNX Runtime take {plain} in fp32 and {int8} in int8.",
     "times_missing": (
         " For the time in an engine with integer kernels, ONNX Runtime is needed: pip install 'optviz[onnx]'."
