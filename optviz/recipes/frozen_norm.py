@@ -40,7 +40,7 @@ class FrozenNorm(Classification):
         >>> {n: p.shape for n, p in kept.init(np.random.default_rng(0)).items() if n.startswith("norm")}
         {'norm1': (2, 8), 'norm.frozen': (1,)}
 
-    Reference: Krishnamoorthi, 2018, arXiv:1806.08342, section 3.2.2 (batch statistics first, frozen later).
+    Reference: Krishnamoorthi, 2018, arXiv:1806.08342 (batch statistics first, frozen later).
     """
 
     def __post_init__(self) -> None:
@@ -131,7 +131,7 @@ class FoldedBits:
         [[[0.0, 0.0], [1.0, 0.0]]]
 
     Reference: Jacob and others, 2018, arXiv:1712.05877, section 3.2 (folding); Krishnamoorthi, 2018,
-    arXiv:1806.08342, section 3.2.2 (with long-term statistics).
+    arXiv:1806.08342 (with long-term statistics).
     """
 
     bits: FewBits

@@ -103,6 +103,11 @@ LABS = {
         "from optviz import quantization_lab, quantize",
         slow=("network",),
     ),
+    "qat": Case(
+        lambda: widgets.qat_lab(network=(8,), steps=20, seeds=1),
+        "from optviz import qat_lab; from optviz.quantize import *",
+        slow=("data",),
+    ),
     "schedule": Case(
         lambda: widgets.schedule_lab(steps=30, seeds=1),
         SCHEDULES,
