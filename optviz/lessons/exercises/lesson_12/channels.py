@@ -103,7 +103,7 @@ CHANNELS = Exercise(
     ),
     measure=_stored,
     explain=explained(_stored, _channels(), _of_a_weight),
-    praise="Each output channel uses all of its 15 integers, whichever axis it lies on.",
+    praise="Each output channel has a scale of its own, whichever axis it lies on.",
     hints=(
         "One number decides the scale of a channel: its largest |w|. Over which axes is it taken?",
         "Over all axes but that of the outputs: 0, or 1 where transposed. Take |q| in a wide type.",
