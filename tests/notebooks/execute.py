@@ -112,7 +112,7 @@ def _halve(data: dict, most: int) -> None:
         part = picture.crop((0, 0, picture.width, end))
         buffer = io.BytesIO()
         small = part.resize((part.width // 2, end // 2), Image.Resampling.LANCZOS)
-        small.quantize(40).save(buffer, "PNG", optimize=True)
+        small.quantize(palette=stored, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
         data["image/png"] = base64.b64encode(buffer.getvalue()).decode()
         if len(data["image/png"]) <= most:
             return
