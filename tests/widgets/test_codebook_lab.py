@@ -21,7 +21,7 @@ from optviz.widgets.codebooks.state import LabState
 from optviz.widgets.codebooks.tell import in_words
 from optviz.widgets.panel import Panel
 
-SMALL: dict[str, Any] = {"hidden": (8, 6), "steps": 40, "updates": 6, "moves": 30, "seeds": 2}
+SMALL: dict[str, Any] = {"bits": 3, "hidden": (8, 6), "steps": 40, "updates": 6, "moves": 30, "seeds": 2}
 RULE = SGD(momentum=0.9, weight_decay=0.002)
 ACCURACY = "validation_accuracy"
 

@@ -66,7 +66,7 @@ LABS = {
         slow=("network", "steps"),
     ),
     "codebooks": Case(
-        lambda: widgets.codebook_lab(hidden=(4, 4), steps=20, updates=3, moves=3, seeds=2),
+        lambda: widgets.codebook_lab(bits=3, hidden=(4, 4), steps=20, updates=3, moves=3, seeds=2),
         "from optviz import codebook_lab; from optviz.quantize import *",
         slow=("data",),
     ),

@@ -23,6 +23,7 @@ __all__ = ["OWN", "Moved", "Outcome", "Tuned", "compute", "told"]
 
 RATE = 0.1  # of the weights
 OWN = 0  # stands for bits where each weight keeps a value of its own
+TOGETHER = 3  # numbers of bits in one training: with more an update takes longer than a slice
 REMEMBERED = 300  # of each kind; the largest, networks, take 1 MB
 Params = dict[str, np.ndarray]
 
@@ -190,8 +191,11 @@ def compute(state: LabState) -> Iterator[Outcome]:
     note = WORDS["levels"].format(count=len(state.levels) - 1)
     for share in _share(work, state.levels):
         yield work.outcome(0.6 + 0.05 * share, note)
-    for share in _tune(work, (OWN, *state.levels)):
-        yield work.outcome(0.65 + 0.3 * share, note)
+    missing = [b for b in (OWN, *state.levels) if (state.tuned, b) not in _tuned]
+    groups = [missing[i : i + TOGETHER] for i in range(0, len(missing), TOGETHER)]
+    for i, few in enumerate(groups):
+        for share in _tune(work, few):
+            yield work.outcome(0.65 + 0.3 * (i + share) / len(groups), note)
     for share in _count(work):
         yield work.outcome(0.95 + 0.04 * share, WORDS["writing"])
     yield work.outcome(1.0)

@@ -54,7 +54,7 @@ class LabState:
         lr: rate of the values' training at its first update, with momentum 0.9 and weight decay 0.002, then
             along a cosine to 0.
         updates: of the values' training; 0.1 is the rate that the weights were trained with.
-        mean: a value gets the mean of its weights' gradients, not the sum.
+        mean: a value gets the mean of its weights' gradients; their sum when False.
         sparsity: share of the weights that is pruned before.
         data: which images.
         hidden: units of the two hidden layers.
@@ -70,13 +70,13 @@ class LabState:
         (50, 15)
     """
 
-    bits: int = knob(default=3, low=1, high=6, hard=(1, 8), unit="bits", label="label")
+    bits: int = knob(default=2, low=1, high=6, hard=(1, 8), unit="bits", label="label")
     start: Any = choice(default=LinearStart(), options=STARTS, label="k-means starts", others=True)
     moves: int = knob(default=20, low=0, high=40, hard=(0, 500), unit="moves", label="k-means")
     layer: str = choice(default="weight2", options=LAYERS, label="layer shown")
     lr: float = knob(default=0.1, low=1e-3, high=1.0, hard=(0.0, 100.0), log=True, label="rate")
     updates: int = knob(default=80, low=1, high=400, hard=(1, 20_000), unit="updates", label="training")
-    mean: bool = True
+    mean: bool = choice(default=True, options={"mean": True, "sum": False}, label="of its gradients, the")
     sparsity: float = knob(default=0.8, low=0.0, high=0.95, hard=(0.0, 0.98), label="sparsity")
     data: str = choice(default="digits 8×8", options={name: name for name in DATA}, label="data")
     hidden: tuple[int, int] = (64, 64)

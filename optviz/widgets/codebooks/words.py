@@ -19,7 +19,7 @@ CODEBOOK_LAB = COMMON | {
     "pruning": "Pruning {sparsity} of the weights and retraining …",
     "moving": "k-means: move {move} of {moves} …",
     "tuning": "Training the values, {bits} …",
-    "levels": "Training the values of {count} codebooks, all as one …",
+    "levels": "Training the values of {count} other codebooks …",
     "writing": "Counting bytes …",
     "done": "{seconds}: trained {fresh} networks",
     "remembered": ", the others remembered from before",
