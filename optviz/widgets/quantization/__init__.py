@@ -23,11 +23,11 @@ def quantization_lab(**settings: Any) -> Explorer:
     Accuracies are those of test images; which layers can do with few bits is found on validation images.
 
     Args:
-        settings: fields of the explorer's state: ``bits``, ``plan`` ("all layers alike", "greedy, as many
+        settings: fields of the explorer's state: ``bits``, ``plan`` ("all layers alike", "greedy, same
             bytes", "each layer by hand"), ``first``, ``middle``, ``last`` (bits of the layers by hand, 32 for
             floating point), ``per``, ``range``, ``symmetric`` (of the weights), ``activations`` ("static",
             "dynamic", "floating point"), ``activation_bits``, ``activation_range``, ``calibration`` (images),
-            ``network``, ``steps``, ``seeds``.
+            ``network`` ("MLP 64-64, digits", "CNN, digits", "LeNet-300-100"), ``steps``, ``seeds``.
 
     Returns:
         The explorer.

@@ -43,7 +43,7 @@ class Network:
 NETWORKS = {
     "MLP 64-64, digits": Network(data.digits, (64, 64), (64, 64, 64)),
     "CNN, digits": Network(data.digits, (), (3, 3, 128)),
-    "LeNet-300-100, MNIST-5k": Network(data.mnist5k, (300, 100), (784, 300, 100)),
+    "LeNet-300-100": Network(data.mnist5k, (300, 100), (784, 300, 100)),
 }
 
 

@@ -35,7 +35,7 @@ __all__ = [
 
 BITS = tuple(range(2, 9))
 FULL = 32  # bits of a layer that stays in floating point
-ALIKE, GREEDY, BY_HAND = "all layers alike", "greedy, as many bytes", "each layer by hand"
+ALIKE, GREEDY, BY_HAND = "all layers alike", "greedy, same bytes", "each layer by hand"
 FLOATS, ON_THE_FLY, CALIBRATED = "floating point", "dynamic", "static"
 OWN = {**{f"{b} bits": b for b in BITS}, "fp32": FULL}
 SCALES: dict[str, Any] = {
@@ -63,7 +63,7 @@ class LabState:
     """Everything that determines the pictures of the quantization explorer.
 
     Args:
-        bits: of every weight; with ``plan="greedy, as many bytes"`` of the network whose bytes may be used.
+        bits: of every weight; with ``plan="greedy, same bytes"`` of the network whose bytes may be used.
         plan: how many bits each layer gets.
         first, middle, last: bits of the weights of the three layers when set by hand; 32 leaves a layer in
             floating point, its inputs too.
