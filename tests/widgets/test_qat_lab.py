@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from optviz import problems, recipes
+from optviz._knobs import example
 from optviz.optimizers import SGD
 from optviz.quantize import MSE, PerTensor, choose_qparams, lsq
 from optviz.training import Run, train
@@ -18,6 +19,7 @@ from optviz.widgets.qat import against
 from optviz.widgets.qat.compute import FIRST, compute, places
 from optviz.widgets.qat.state import BITS, LabState
 
+SMALLEST = example(MSE)  # the range with the smallest squared error
 SMALL: dict[str, Any] = {"network": (8,), "steps": 20, "seeds": 2}
 
 
@@ -38,7 +40,7 @@ def recipe(state: LabState, seed: int, **options: Any) -> recipes.Rounding:
     [
         ({}, {"learned": True}),
         ({"learned": False, "units": 4, "trained": False}, {"units": 4}),
-        ({"learned": False, "range": MSE(), "per": PerTensor()}, {"per": PerTensor()}),
+        ({"learned": False, "range": SMALLEST, "per": PerTensor()}, {"per": PerTensor()}),
     ],
 )
 def test_the_numbers_are_those_of_the_recipe(own: dict[str, Any], options: dict[str, Any]) -> None:
@@ -50,7 +52,7 @@ def test_the_numbers_are_those_of_the_recipe(own: dict[str, Any], options: dict[
         assert result.full[seed, -1] == last.full["validation_accuracy"][0]
         if "range" in own:
             seen, rounded = recipes.ptq(
-                problems.digits((8,), 32), last.plain, BITS, per=PerTensor(), range=MSE()
+                problems.digits((8,), 32), last.plain, BITS, per=PerTensor(), range=SMALLEST
             )
             np.testing.assert_array_equal(
                 result.after[seed, :, -1], seen.metrics(rounded)["validation_accuracy"]
@@ -65,7 +67,7 @@ def test_nothing_is_trained_twice() -> None:
     for free in ({"bits": 3}, {"shown": 7}, {"layer": "last"}, {"seeds": 1}):
         assert lab.set(**free).result.fresh == 0, free
     before = lab.result.after[0, -1, -1]
-    result = lab.set(range=MSE()).result
+    result = lab.set(range=SMALLEST).result
     assert result.fresh == 0
     assert result.after[0, -1, -1] != before
     assert lab.set(seeds=3).result.fresh == 6

@@ -92,7 +92,7 @@ def _measured(plan: Plan) -> Iterator[dict[str, Any]]:
         forms.append((learned, bits, units, ("PTQ, MSE", "QAT, learned steps")))
     if plan.signs:
         forms.append((plain, plan.signs, None, ("PTQ, mean |w|", "QAT, mean |w|")))
-    for i, (options, bits, units, names) in enumerate(forms):
+    for i, (options, bits, units, names) in enumerate(forms):  # type: ignore[assignment]
         *_, last = recipes.qat(
             plan.problem, then, bits, plan.updates, seed=plan.seeds, params=start, units=units,
             every=plan.updates // (1 if units is None else 2), **options,

@@ -13,7 +13,7 @@ from cachetools import LRUCache
 
 from optviz import recipes
 from optviz.optimizers import SGD
-from optviz.quantize import choose_qparams
+from optviz.quantize import MinMax, choose_qparams
 from optviz.training import Run, train
 from optviz.widgets.qat.state import BITS, LAYERS, LabState, problem_of
 from optviz.widgets.qat.words import QAT_LAB as WORDS
@@ -143,15 +143,14 @@ def _advanced(state: LabState, seed: int, moments: int, every: int) -> Iterator[
             now = next(course.going)
             if now.step % every == 0 or now.done:
                 _note(course, now, state, seed)
-                _round(state, course, rounded)
+                yield from _round(state, course, rounded)
             yield
     except BaseException as error:  # it cannot go on from here: next time it starts anew
         if not isinstance(error, GeneratorExit):
             _memory.pop(key, None)
         raise
     while len(rounded) < moments:
-        _round(state, course, rounded)
-        yield
+        yield from _round(state, course, rounded)
 
 
 def _first(state: LabState, seed: int) -> Any:
@@ -197,12 +196,16 @@ def _note(course: _Course, now: recipes.Rounding, state: LabState, seed: int) ->
         course.weights.append({name: _counted(now, names[i], state) for name, i in LAYERS.items()})
 
 
-def _round(state: LabState, course: _Course, rounded: list[np.ndarray]) -> None:
+def _round(state: LabState, course: _Course, rounded: list[np.ndarray]) -> Iterator[None]:
     """Round the network without rounding as it was at the next measurement that lacks it."""
-    plain = course.plain[len(rounded)]
+    plain, found = course.plain[len(rounded)], []
     options = {"per": state.per, "range": state.range, "units": state.units}
-    seen, params = recipes.ptq(problem_of(state), plain, BITS, **options)
-    rounded.append(np.asarray(seen.metrics(params)["validation_accuracy"], float))
+    quick = isinstance(state.range, MinMax)  # other ranges take ten times as long to find
+    for some in [BITS] if quick else [(b,) for b in BITS]:
+        seen, params = recipes.ptq(problem_of(state), plain, some, **options)
+        found.append(np.asarray(seen.metrics(params)["validation_accuracy"], float))
+        yield
+    rounded.append(np.concatenate(found))
 
 
 def places(bits: int) -> np.ndarray:
