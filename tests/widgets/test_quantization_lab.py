@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -13,7 +14,7 @@ from cachetools import LRUCache
 from optviz import data, deploy, evaluation, models, problems, quantization_lab, quantize, recipes
 from optviz.ledger import Latency
 from optviz.optimizers import SGD
-from optviz.quantize import PerChannel, PerGroup, PerTensor
+from optviz.quantize import PerGroup, PerTensor
 from optviz.training import Run, train
 from optviz.widgets import Explorer
 from optviz.widgets.quantization import runtimes, telling
@@ -159,7 +160,7 @@ def test_without_calibration(activations: str) -> None:
     assert np.isnan(lab.result.counts.accuracy).all()
     assert np.isnan(lab.result.alone.accuracy).all() == (activations == FLOATS)
     assert f"{activations.capitalize()} activations need no calibration" in lab.text()
-    assert "calibration images" not in set(lab.table(lab.result)["plan"])
+    assert "calibration images" not in set(telling.as_table(lab.result)["plan"])
 
 
 def test_times_are_those_of_eight_bits(fresh: None) -> None:
@@ -180,8 +181,8 @@ def test_times_are_those_of_eight_bits(fresh: None) -> None:
 
 @pytest.mark.parametrize("kind", ["MLP", CNN])
 def test_the_onnx_files_compute_what_the_network_does(kind: str) -> None:
-    sizes = {"generator": torch.Generator().manual_seed(0)}
-    net = (models.SmallCNN(1, 8, 10, **sizes) if kind == CNN else models.MLP((64, 20, 10), **sizes)).eval()
+    chance: Any = {"generator": torch.Generator().manual_seed(0)}
+    net = (models.SmallCNN(1, 8, 10, **chance) if kind == CNN else models.MLP((64, 20, 10), **chance)).eval()
     x = torch.rand(7, 64, generator=torch.Generator().manual_seed(1))
     run = deploy.session(runtimes.chained(net))
     with torch.no_grad():
@@ -194,6 +195,10 @@ def test_a_missing_engine_is_told(fresh: None, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(deploy, "available", lambda: {"onnx": None, "onnxruntime": "1.0"})
     lab = quick(seeds=1)
     assert not lab.result.times.engine
+    monkeypatch.setattr(deploy, "available", lambda: {"onnx": "1.0"})
+    monkeypatch.setattr(runtimes, "_files", LRUCache(9))
+    monkeypatch.setitem(sys.modules, "onnxruntime.quantization", None)
+    assert not lab.set(symmetric=False).result.times.engine, "installed, but broken"
     assert "pip install 'optviz[onnx]'" in lab.pictures()["times"].sentence
     assert "pip install 'optviz[onnx]'" in lab.verdict(lab.result)
 
@@ -213,6 +218,7 @@ def test_nothing_is_claimed_where_quartiles_overlap() -> None:
     assert "4.0 times as fast" in telling._faster("engine", fast, slow)
     assert "takes 4.0 times as long" in telling._faster("own", slow, fast)
     assert "overlap" in telling._faster("engine", wide, slow)
+    assert "4.0 times as long as fp32" in telling._faster("simulated", slow, fast)
 
 
 def test_groups_of_weights() -> None:
@@ -246,7 +252,7 @@ def test_refused(settings: dict[str, Any], message: str) -> None:
         quantization_lab(**settings)
 
 
-@pytest.mark.parametrize("settings", [{"per": 8}, {"range": "min"}, {"activation_range": PerChannel()}])
+@pytest.mark.parametrize("settings", [{"per": 8}, {"range": "min"}, {"activation_range": PerTensor()}])
 def test_refused_kinds(settings: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match=f"LabState.{next(iter(settings))} must be a"):
         LabState(**settings)

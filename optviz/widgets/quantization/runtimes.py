@@ -70,8 +70,10 @@ def timed(state: LabState, net: Trained) -> Iterator[Times | None]:
         yield _times[key]
         return
     there = all(deploy.available().values())
-    if there:
-        yield from written(state, net)
+    try:
+        yield from written(state, net) if there else ()
+    except ImportError:  # installed, but broken
+        there = False
     forms, files = _forms(state, net), _files[_kind(state)] if there else None
     forms += [] if files is None else [deploy.session(files.plain), deploy.session(files.int8)]
     yield None

@@ -122,7 +122,7 @@ def _speed(result: Outcome) -> str:
     took = result.times
     assert took is not None
     eager, simulated, *engine = took.forms
-    told = WORDS["slower"].format(factor=simulated.median / eager.median)
+    told = WORDS["simulation"].format(told=_faster("simulated", simulated, eager))
     if not engine:
         return told + WORDS["times_missing"]
     plain, int8 = engine
