@@ -120,7 +120,7 @@ def test_codes_are_between_entropy_and_one_bit_more() -> None:
         entropy = quantize.entropy(counts)
         mean = float(counts @ quantize.code_lengths(counts).clip(0)) / counts.sum()
         assert entropy <= mean < entropy + 1
-        assert f"{mean:.2f} in Huffman's" in sentence
+        assert f"{mean:.2f} with Huffman's" in sentence
         assert f"least possible, is {entropy:.2f}" in sentence
 
 

@@ -79,11 +79,12 @@ CODEBOOK_LAB = COMMON | {
     "ideal": "−log₂ share",
     "fixed": "one length",
     "codes_said": (
-        "A label of the {layer} layer takes {fixed} bits in words of one length, {huffman:.2f} in Huffman's "
-        "on average; the entropy, the least possible, is {entropy:.2f}. The most frequent value stands for "
-        "{most:.0f} % of the weights, in a word of {shortest}; the longest word has {longest}.{unused}"
+        "A label of the {layer} layer takes {fixed} bits with code words of one length, {huffman:.2f} with "
+        "Huffman's on average; the entropy, the least possible, is {entropy:.2f}. The most frequent value "
+        "stands for {most:.0f} % of the weights and has a code word of {shortest}; the longest has "
+        "{longest}.{unused}"
     ),
-    "unused": " Values without a weight, which need no word: {count}.",
+    "unused": " Values without a weight, which need no code word: {count}.",
     "file_title": "What the file's bytes are spent on",
     "file_y": "kB",
     "labels": "labels",
@@ -93,8 +94,8 @@ CODEBOOK_LAB = COMMON | {
     "whole": "whole file",
     "file_said": (
         "{bits}: {total} instead of {dense} as 32-bit numbers, {times:.1f} times smaller: labels {labels}, "
-        "positions of the kept weights {gaps}, values and tables of words {codebooks}, biases and header "
-        "{plain}. In words of one length: {fixed}."
+        "positions of the kept weights {gaps}, values and tables of code words {codebooks}, biases and "
+        "header {plain}. With code words of one length: {fixed}."
     ),
     "verdict": (
         "{bits}, {sparsity} pruned: {before:.1f} % when shared, {after:.1f} % with trained values ({gain}); "
