@@ -17,6 +17,7 @@ from optviz.widgets.numbers.compute import compute, wrapped
 from optviz.widgets.numbers.draw import draw
 from optviz.widgets.numbers.state import NumberState
 from optviz.widgets.panel import Panel
+from optviz.widgets.view import show
 from tests.strategies import configs
 
 
@@ -159,3 +160,19 @@ def test_it_follows_a_drag() -> None:
         lab.set(x=float(x))
         took.append(time.process_time() - start)
     assert np.median(took) < 0.02
+
+
+def test_a_slider_that_sends_its_rounded_value_back_moves_nothing() -> None:
+    lab = number_lab(-0.5, bits=3)
+    page = show(lab)
+    assert page.player is not None
+    page.player.clock.value = 3
+    assert lab.state.x == pytest.approx(3 / 7)
+    page.player.clock.playing = True
+    slider = page.controls.controls["x"][0]
+    slider.value = 0.4  # as a page does: its steps are tenths
+    assert (lab.state.x, lab.state.level) == (pytest.approx(3 / 7), 3)
+    assert page.player.playing
+    slider.value = 0.5
+    assert (lab.state.x, page.player.playing) == (0.5, False)
+    page.close()

@@ -120,11 +120,17 @@ def choice_control(name: str, spec: Choice, value: Any) -> Any:
 
 
 def read(control: Any, spec: Knob | Choice, old: Any) -> Any:
-    """The value of a control, free of rounding errors; a tuple stays as it is until one of its ends moves."""
+    """The value of a control, free of rounding errors; a tuple stays as it is until one of its ends moves.
+
+    A slider on the page rounds the value that it is given to its own steps, and sends that back. So what is
+    no more than half a step away from the old value is the old value.
+    """
     value = control.value
     if isinstance(spec, Choice) or isinstance(value, int):
         return None if value is NONE else value
     if value == old:  # also one that is on no grid
+        return old
+    if isinstance(control, w.FloatSlider) and abs(value - old) <= 0.500001 * control.step:
         return old
     if isinstance(value, tuple):
         return old if (old[0], old[-1]) == value else tuple(_plain(end) for end in value)

@@ -136,11 +136,10 @@ class Page(w.VBox):
         self._change(lambda: values)
 
     def _change(self, values: Any, *, rebuild: bool = False, playing: bool = False) -> None:
-        if not playing:
-            self.controls.halt()
         try:
             state = self.explorer.changed(**values())
         except Exception as error:  # shown on the page; else it would be lost in the kernel's log
+            self.controls.halt()
             if rebuild:
                 self._follow_state(rebuild=True)
             self._failed(error)
@@ -148,6 +147,8 @@ class Page(w.VBox):
         self._say_error("")
         if state == self.explorer.state and not rebuild and (self.live.busy or self.live.settled):
             return  # a front end may send a value back, rounded to the same
+        if not playing:
+            self.controls.halt()
         known = self._differs_in_time_only(state)
         self.explorer.take(state)
         self._follow_state(rebuild)
