@@ -222,7 +222,9 @@ class Entropy:
     last; Q is the counts of the first i bins, joined into as many levels as the code has for them and spread
     evenly again over those bins that are not empty in P (a level that no number fell into counts as half a
     number, so that Q is never 0 where P is not). T = i · width for the i with the smallest Σ P log(P / Q),
-    and the range is [−T, T] cut to where numbers are.
+    and the range is [−T, T] cut to where numbers are. Two things are left out: zeros, since every code holds 0
+    exactly, and behind a ReLU they would outweigh all else (the first bin gets the count of the second); and
+    cuts that would clip more than half of the numbers.
 
     Args:
         bins: of the histogram; the search is over their edges.
@@ -235,7 +237,8 @@ class Entropy:
 
     Reference:
         Migacz, 8-bit inference with TensorRT, GPU Technology Conference, 2017, session S7310; described in
-        Wu and others, 2020, arXiv:2004.09602, section 3.3.
+        Wu and others, 2020, arXiv:2004.09602, section 3.3. Their code, NVIDIA's pytorch-quantization
+        (calib/histogram.py), replaces the first count too.
     """
 
     bins: int = knob(2048, 512, 8192, hard=(64, 2**20))
@@ -253,7 +256,8 @@ class Entropy:
         state = state.spread()
         one_sided = (state.low >= 0) | (state.high <= 0)
         levels = 2 ** (np.broadcast_to(bits, one_sided.shape) - (1 if symmetric else ~one_sided))
-        kept = [_entropy_cut(c, int(n)) for c, n in zip(state.counts, levels, strict=True)]
+        counts = np.append(state.counts[:, 1:2], state.counts[:, 1:], axis=1)
+        kept = [_entropy_cut(c, int(n)) for c, n in zip(counts, levels, strict=True)]
         top = np.asarray(kept) * state.width
         return np.maximum(state.low, -top), np.minimum(state.high, top)
 
@@ -292,14 +296,18 @@ def _least(x: Any, weight: Any, bits: Any, symmetric: bool, low: Any, high: Any)
 
 
 def _entropy_cut(counts: Any, levels: int) -> int:
-    """How many bins of |x| to keep: the last i from ``levels`` on with the smallest divergence of P and Q."""
+    """How many bins of |x| to keep: the last i with the smallest divergence of P and Q.
+
+    It is at least ``levels``, and holds at least half of the numbers.
+    """
     bins, total = len(counts), counts.sum()
-    if levels >= bins or total == counts[0]:
+    if levels >= bins or total == 0:
         return bins
     below, filled = np.append(0.0, np.cumsum(counts)), np.append(0.0, np.cumsum(counts > 0))
+    first = max(levels, int(np.searchsorted(below, total / 2)))
     information = np.append(0.0, np.cumsum(_xlogx(counts)))
     found = []
-    for k in range(levels, bins + 1, 64):  # some at a time, to stay in the cache
+    for k in range(first, bins + 1, 64):  # some at a time, to stay in the cache
         edges = _level_edges(levels, bins)[k - levels : k - levels + 64]
         kept = edges[:, -1]
         mass, cells = np.diff(below[edges], axis=1), np.diff(filled[edges], axis=1)

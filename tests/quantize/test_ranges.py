@@ -150,7 +150,8 @@ def test_entropy_equals_the_plain_loop(levels: int, seed: int) -> None:
     tail = random.integers(20, 60)
     counts = np.histogram(abs(random.standard_t(2, 400)), 64, (0, tail / 4))[0].astype(float)
     counts[-1] += 1
-    found = {kept: kullback_leibler(counts, kept, levels) for kept in range(levels, 65)}
+    most = [kept for kept in range(levels, 65) if counts[:kept].sum() >= counts.sum() / 2]
+    found = {kept: kullback_leibler(counts, kept, levels) for kept in most}
     best = _entropy_cut(counts, levels)
     assert found[best] == pytest.approx(min(found.values()), abs=1e-12)
 
@@ -163,6 +164,20 @@ def test__entropy_cuts_tails_of_activations_but_not_a_uniform_range() -> None:
     flat = np.random.default_rng(0).uniform(-1, 1, 20_000)
     assert Entropy()(flat)[1] > 0.95
     assert Entropy()(x, bits=4)[1] < high
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 8])
+def test_zeros_behind_a_relu_do_not_pull_the_entropy_range_in(bits: int) -> None:
+    x = np.maximum(np.random.default_rng(0).standard_normal(50_000), 0)
+    high = Entropy()(x, bits)[1]
+    assert high == pytest.approx(Entropy()(x[x > 0], bits)[1], rel=0.1)
+    assert high > np.quantile(x, 0.97)
+
+
+def test_entropy_never_clips_half_of_the_numbers() -> None:
+    pixels = np.repeat([0.0, 0.004, 0.5, 0.9, 1.0], [800, 1, 20, 60, 100])
+    assert all(Entropy()(pixels, bits)[1] >= 0.9 for bits in (2, 3, 4, 8))
+    assert Entropy()(np.zeros(9)) == (0.0, 0.0)
 
 
 def test_entropy_is_near_what_onnx_runtime_finds() -> None:
