@@ -222,9 +222,9 @@ class Entropy:
     last; Q is the counts of the first i bins, joined into as many levels as the code has for them and spread
     evenly again over those bins that are not empty in P (a level that no number fell into counts as half a
     number, so that Q is never 0 where P is not). T = i · width for the i with the smallest Σ P log(P / Q),
-    and the range is [−T, T] cut to where numbers are. Two things are left out: zeros, since every code holds 0
-    exactly, and behind a ReLU they would outweigh all else (the first bin gets the count of the second); and
-    cuts that would clip more than half of the numbers.
+    and the range is [−T, T] cut to where numbers are. Two things are left out: zeros, since every code holds
+    0 exactly, and behind a ReLU they would outweigh all else (the first bin gets the count of the second);
+    and cuts that would clip more than half of the numbers.
 
     Args:
         bins: of the histogram; the search is over their edges.
