@@ -22,7 +22,8 @@ GRAY = 6  # the color of what belongs to no range; 8 and 16 more: other dashes
 BINS = 90
 ROW = 0.42  # height of a range below the histogram, in powers of ten of numbers
 COUNTS = ("1", "10", "100", "1000", "10k", "100k")
-DARKEST = 1e-7  # error that no picture shows
+DARKEST = 1e-9  # error that no picture shows
+LOWEST, TOP = -5.3, 0.2  # powers of ten of errors over the bits
 
 
 def draw(result: Outcome, pinned: tuple[Outcome, ...]) -> dict[str, Picture]:
@@ -69,7 +70,8 @@ def _numbers(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
         lines += _clipped(result, chosen, (low, high), (bottom, top))
     places = ((0.0, "0"), *((math.log10(1 + 10**k), COUNTS[k]) for k in range(len(COUNTS)) if k < top))
     what = telling.what(state)
-    title = WORDS["numbers_title"].format(what=what[0].upper() + what[1:], bits=state.bits)
+    title = WORDS["numbers_title" if state.whole else "numbers_means"]
+    title = title.format(what=what[0].upper() + what[1:], bits=state.bits)
     label = WORDS["numbers_x" if state.whole else "numbers_share"]
     axes = (label, WORDS["numbers_y"], (low, high), (bottom, top))
     frame = Frame(title, *axes, xticks=_ticks(result, low, high), yticks=places)
@@ -96,11 +98,11 @@ def _shape(old: Outcome, low: float, high: float) -> Line:
 def _clipped(
     result: Outcome, method: Method, reach: tuple[float, float], span: tuple[float, float]
 ) -> list[Line]:
-    """Upright lines at the ends of a range, and bands over what is outside."""
+    """Upright lines at the ends of a range, and bands over what is outside; not where ends are means."""
     first, last = ends(result, method)
     x = np.array([first, first, np.nan, last, last])
     y = np.array([*span, np.nan, *span])
-    sides = [(a, b) for a, b in ((reach[0], first), (last, reach[1])) if b - a > 1e-9]
+    sides = [(a, b) for a, b in ((reach[0], first), (last, reach[1])) if b - a > 1e-9 and result.state.whole]
     shaded = [
         Line(np.array(side), np.full(2, np.nan), "", GRAY, np.full(2, span[0]), np.full(2, span[1]))
         for side in sides
@@ -122,43 +124,51 @@ def _curve(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     state, lines = result.state, list[Line]()
     for old in pinned:
         if old.curve is not None:
-            lines.append(Line(SHARES, old.curve.sum(0), "", ghost=True))
-    low = 1e-3
+            lines.append(Line(SHARES, powers(old.curve.sum(0)), "", ghost=True))
+    low = -3.0
     if result.curve is not None:
-        total = result.curve.sum(0)
-        low = 10.0 ** math.floor(math.log10(max(total.min() / 3, DARKEST)))
-        shown = np.where(result.curve > low / 10, result.curve, np.nan)
-        names = WORDS["rounding"], WORDS["clipping"]
-        lines += [
-            Line(SHARES, row, name, GRAY + 8 * (k + 1))
-            for k, (row, name) in enumerate(zip(shown, names, strict=True))
-        ]
+        total = powers(result.curve.sum(0))
+        low = math.floor(total.min() - 0.5)
+        shown = np.where(powers(result.curve) > low - 1, powers(result.curve), np.nan)
+        for row, name, dashed in zip(shown, ("rounding", "clipping"), (GRAY + 8, GRAY + 16), strict=True):
+            lines.append(Line(SHARES, row, WORDS[name], dashed))
         lines.append(Line(SHARES, total, WORDS["sum"], GRAY))
     for i, method in enumerate(result.here):
         if method is not None:
             first, last = ends(result, method)
-            lines.append(Line(np.array([max(-first, last)]), np.array([method.error]), "", i, dot=True))
-    lines.append(Line(np.full(2, state.clip), np.array([low, 1.5]), "", ghost=True))
+            lines.append(Line(np.array([max(-first, last)]), powers([method.error]), "", i, dot=True))
+    lines.append(Line(np.full(2, state.clip), np.array([low, TOP]), "", ghost=True))
     label = WORDS["curve_x" if state.whole else "curve_share"]
-    axes = (label, WORDS["error_y"], (0.0, 1.03), (low, 1.5))
+    axes = (label, WORDS["error_y"], (0.0, 1.03), (low, TOP))
     title = WORDS["curve_title"].format(bits=state.bits)
-    frame = Frame(title, *axes, log=True, xticks=_ticks(result, 0.0, 1.03))
+    frame = Frame(title, *axes, xticks=_ticks(result, 0.0, 1.03), yticks=_percents(low))
     return Picture(lines, frame, telling.curve_said(result))
+
+
+def powers(errors: Any) -> np.ndarray:
+    """Errors as powers of ten, which is how high they are drawn: labels in percent stand at whole ones."""
+    return np.log10(np.maximum(errors, DARKEST))
+
+
+def _percents(low: float) -> tuple[tuple[float, str], ...]:
+    """Labels in percent for powers of ten from ``low`` up to 1."""
+    return tuple((float(k), f"{100 * 10.0**k:g}") for k in range(math.ceil(low), 1))
 
 
 def _bits(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     """The errors of all ranges over the bits."""
     lines = [_over_bits(old, old.chosen, "", ghost=True) for old in pinned]
     lines += [_over_bits(result, i, telling.name(result.state, i)) for i in range(len(result.state.ranges))]
-    lines.append(Line(np.full(2, float(result.state.bits)), np.array([1e-6, 1.5]), "", ghost=True))
-    axes = (WORDS["bits_x"], WORDS["error_y"], (BITS[0] - 0.1, BITS[-1] + 0.1), (1e-5, 1.5))
-    frame = Frame(WORDS["bits_title"], *axes, log=True, xticks=_whole_bits())
+    lines.append(Line(np.full(2, float(result.state.bits)), np.array([LOWEST, TOP]), "", ghost=True))
+    axes = (WORDS["bits_x"], WORDS["error_y"], (BITS[0] - 0.1, BITS[-1] + 0.1), (LOWEST, TOP))
+    frame = Frame(WORDS["bits_title"], *axes, xticks=_whole_bits(), yticks=_percents(LOWEST))
     return Picture(lines, frame, telling.bits_said(result))
 
 
 def _over_bits(result: Outcome, i: int, label: str, **how: Any) -> Line:
     found = [result.methods.get((i, b)) for b in BITS]
-    return Line(np.array(BITS, float), np.array([m.error if m else np.nan for m in found]), label, i, **how)
+    errors = powers([m.error if m else np.nan for m in found])
+    return Line(np.array(BITS, float), errors, label, i, **how)
 
 
 def _whole_bits() -> tuple[tuple[float, str], ...]:
@@ -169,11 +179,11 @@ def _split(result: Outcome) -> Picture:
     """Lying bars: rounding, and clipping behind it."""
     state, here = result.state, result.here
     at = np.arange(len(here), dtype=float)
-    known = [m.error for m in here if m is not None]
-    most = 1.05 * max([*known, 1e-6])
+    known = [100 * m.error for m in here if m is not None]
+    most = 1.05 * max([*known, 1e-4])
     lines = []
     if known:
-        errors = np.array([(m.rounding, m.clipping) if m else (np.nan, np.nan) for m in here[::-1]])
+        errors = 100 * np.array([(m.rounding, m.clipping) if m else (np.nan, np.nan) for m in here[::-1]])
         rounding, total = errors[:, 0], errors.sum(1)
         before = np.where(errors[:, 1] > 2e-3 * most, rounding, np.nan)  # no bar of no length
         lines = [
@@ -210,7 +220,7 @@ def _accuracy(result: Outcome, pinned: tuple[Outcome, ...]) -> Picture:
     low = math.floor(10 * min([0.9, *(seen - 0.02)])) / 10
     lines.append(Line(np.full(2, float(state.bits)), np.array([0.0, 1.0]), "", ghost=True))
     axes = (WORDS["bits_x"], WORDS["accuracy_y"], (BITS[0] - 0.1, BITS[-1] + 0.1), (max(low, 0.0), 1.0))
-    title = WORDS["accuracy_title"].format(what=telling.all_of(state))
+    title = WORDS["units_title" if state.of_units else "weights_title"]
     frame = Frame(title, *axes, percent=True, rules=rules, xticks=_whole_bits())
     return Picture(lines, frame, telling.accuracy_said(result), hold=True)
 
