@@ -14,17 +14,14 @@ from optviz.schedules import Warmup
 from optviz.schedules.combine import check_warmup
 from optviz.training import Run
 from optviz.widgets.series import numbered
+from optviz.widgets.tasks import DATA as SMALL
 from optviz.widgets.words import SCHEDULES
 
 __all__ = ["CNN", "Entry", "LabState", "followed", "menu"]
 
 CNN = "small CNN"
 PEAKS = tuple(round(10 ** (k / 2), 4) for k in range(-6, 2))  # tried by "each at its own best rate"
-DATA: dict[str, Callable[[], data.Data]] = {
-    "digits 8×8": data.digits,
-    "MNIST-5k 14×14": lambda: data.mnist5k(14),
-    "MNIST-5k 28×28": lambda: data.mnist5k(28),
-}
+DATA: dict[str, Callable[[], data.Data]] = SMALL | {"MNIST-5k 28×28": lambda: data.mnist5k(28)}
 NETWORKS: dict[str, Any] = {
     "linear": (),
     "32 hidden units": (32,),

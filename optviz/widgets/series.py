@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from optviz import evaluation
 from optviz.viz import running_mean
+from optviz.widgets.words import COMMON
 
-__all__ = ["half_decade", "interval", "numbered", "over_seeds", "smoothed"]
+__all__ = ["gap", "half_decade", "interval", "minus", "numbered", "over_seeds", "smoothed"]
 
 
 def numbered(names: Sequence[str]) -> tuple[str, ...]:
@@ -55,3 +57,32 @@ def smoothed(mean: np.ndarray) -> np.ndarray:
 def interval(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """Mean of rows (S, …), one a seed, and half the width of its 95 % interval; None for one seed."""
     return (rows[0], None) if len(rows) < 2 else evaluation.seed_interval(rows, axis=0)
+
+
+def gap(a: np.ndarray, b: np.ndarray, images: int) -> str:
+    """How far networks are ahead of others, in words.
+
+    Args:
+        a, b: accuracies in percent, (S,), one a seed in the same order.
+        images: what each was counted on; no spread is taken to be smaller than half an image.
+
+    Example:
+        >>> gap(np.array([97.0, 98.0, 97.0]), np.array([96.0, 97.5, 96.5]), 200)
+        '+0.7 ± 0.7 points'
+    """
+    if len(a) < 2:
+        return COMMON["gap_alone"].format(points=float(a[0] - b[0]))
+    if (a == b).all():
+        return COMMON["gap_none"]
+    d = evaluation.paired(a, b, resolution=50 / images)
+    return COMMON["gap"].format(points=d.mean, half=d.half_width)
+
+
+def minus(text: str) -> str:
+    """Negative numbers with a minus sign; hyphens between words and digits stay.
+
+    Example:
+        >>> minus("-0.4 points with a 64-64 network")
+        '−0.4 points with a 64-64 network'
+    """
+    return re.sub(r"(?<![\w.])-(?=\d)", "−", text)

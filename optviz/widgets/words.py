@@ -31,6 +31,9 @@ COMMON = {
     "speed_slow": "slow",
     "speed_normal": "normal",
     "speed_fast": "fast",
+    "gap": "{points:+.1f} ± {half:.1f} points",
+    "gap_alone": "{points:+.1f} points",
+    "gap_none": "no difference",
     "point": "Press or drag in this picture to set {names}; the arrow keys move it too.",
 }
 

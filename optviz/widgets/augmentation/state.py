@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import is_dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
 
-from optviz import data, problems
+from optviz import problems
 from optviz._knobs import INF, cards, choice, config, example, knob, knobs, require
 from optviz.data import Data, Sometimes, Split, augment
 from optviz.widgets.augmentation.words import AUGMENTATIONS, WORDS
 from optviz.widgets.series import numbered
+from optviz.widgets.tasks import DATA
 
 __all__ = ["CNN", "Entry", "LabState", "menu"]
 
 CNN = "small CNN"
 BATCH = 32
-DATA: dict[str, Callable[[], Data]] = {
-    "MNIST-5k 14×14": lambda: data.mnist5k(14),
-    "digits 8×8": data.digits,
-}
 NETWORKS: dict[str, Any] = {
     "linear": (),
     "32 hidden units": (32,),
@@ -42,7 +38,7 @@ class Entry:
         TypeError: if ``augmentation`` cannot be called, or is a class.
 
     Example:
-        >>> Entry(data.Flip(), 0.5).effective
+        >>> Entry(augment.Flip(), 0.5).effective
         Sometimes(part=Flip(horizontal=0.5, vertical=0.0), probability=0.5)
     """
 
@@ -101,7 +97,7 @@ class LabState:
         ValueError: if there are no augmentations or more than 7, or a number is out of range.
 
     Example:
-        >>> LabState((Entry(data.Flip()), Entry(data.Flip(0.0, 0.5)))).labels
+        >>> LabState((Entry(augment.Flip()), Entry(augment.Flip(0.0, 0.5)))).labels
         ('flip 1', 'flip 2')
     """
 

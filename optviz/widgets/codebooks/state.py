@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
-from optviz import data, problems
 from optviz._knobs import choice, config, example, knob, require
 from optviz.optimizers import SGD
 from optviz.quantize import DensityStart, LinearStart, RandomStart
 from optviz.schedules import Cosine
 from optviz.training import Run
+from optviz.widgets.tasks import DATA, classification
 
 __all__ = ["BITS", "LAYERS", "LabState", "percent"]
 
-DATA: dict[str, Callable[[], data.Data]] = {
-    "digits 8×8": data.digits,
-    "MNIST-5k 14×14": lambda: data.mnist5k(14),
-}
 STARTS: dict[str, Any] = {
     "linear": LinearStart(),
     "density": DensityStart(),
@@ -107,7 +101,7 @@ class LabState:
     @property
     def problem(self) -> Any:
         """What the networks train on."""
-        return problem(self.data, self.hidden)
+        return classification(self.data, self.hidden, BATCH)
 
     @property
     def run(self) -> Run:
@@ -128,14 +122,3 @@ class LabState:
     def tuned(self) -> tuple[Any, ...]:
         """What determines the trained values, but for the bits."""
         return *self.clustered, self.lr, self.updates, self.mean
-
-
-@lru_cache(4)
-def problem(name: str, hidden: tuple[int, int]) -> Any:
-    """The network and its images; states with the same data share one.
-
-    Example:
-        >>> problem("digits 8×8", (64, 64)).sizes
-        (64, 64, 64, 10)
-    """
-    return problems.Classification(DATA[name](), hidden, BATCH)

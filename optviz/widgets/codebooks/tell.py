@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from optviz import evaluation
 from optviz._clock import human_seconds
 from optviz.widgets.codebooks.compute import OWN, Outcome, told
 from optviz.widgets.codebooks.state import LabState, percent
 from optviz.widgets.codebooks.words import CODEBOOK_LAB as WORDS
+from optviz.widgets.series import gap
 from optviz.widgets.spelling import spelled
 
 __all__ = ["PARTS", "as_code", "as_table", "by_bits", "in_words", "sizes", "status"]
@@ -48,22 +48,16 @@ def in_words(result: Outcome) -> str:
     before, after, alone = (
         100 * a for a in (result.shared[state.bits].accuracy, tuned.accuracy, own.accuracy)
     )
+    images = len(state.problem.data.validation.y)
     said = WORDS["verdict"].format(
         bits=told(state.bits), sparsity=percent(state.sparsity), before=before.mean(), after=after.mean(),
-        own=alone.mean(), gain=_gap(after, before), gap=_gap(after, alone),
+        own=alone.mean(), gain=gap(after, before, images), gap=gap(after, alone, images),
     )  # fmt: skip
     if after.mean() < before.mean() - HARM:
         return said + WORDS["harmed"]
     near = [b for b in state.levels if result.tuned[b].accuracy.mean() >= own.accuracy.mean() - NEAR]
     said += WORDS["furthest"].format(bits=told(near[0])) if near else WORDS["none"]
     return said + WORDS["small"].format(times=result.spent[state.bits][0].times)
-
-
-def _gap(a: np.ndarray, b: np.ndarray) -> str:
-    if len(a) < 2:
-        return WORDS["alone"].format(points=float(a[0] - b[0]))
-    d = evaluation.paired(a, b)
-    return WORDS["points"].format(points=d.mean, half=d.half_width)
 
 
 def status(result: Outcome) -> str:

@@ -101,8 +101,6 @@ CODEBOOK_LAB = COMMON | {
         "{bits}, {sparsity} pruned: {before:.1f} % when shared, {after:.1f} % with trained values ({gain}); "
         "{own:.1f} % with a value of its own for each weight, trained as long ({gap})."
     ),
-    "points": "{points:+.1f} ± {half:.1f} points",
-    "alone": "{points:+.1f} points",
     "furthest": " Within half a point of that: from {bits} on.",
     "none": " No codebook here comes within half a point of that.",
     "small": " The file is {times:.1f} times smaller.",

@@ -9,9 +9,10 @@ from optviz.normalize import BatchNorm
 from optviz.widgets.explorer import Explorer
 from optviz.widgets.normalization.compute import compute
 from optviz.widgets.normalization.draw import as_code, as_table, draw, in_words, status
-from optviz.widgets.normalization.state import DATA, Entry, LabState
+from optviz.widgets.normalization.state import Entry, LabState
 from optviz.widgets.normalization.words import NORMALIZATION_LAB as WORDS
 from optviz.widgets.panel import Panel
+from optviz.widgets.tasks import DATA
 
 __all__ = ["Entry", "normalization_lab"]
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import cache, lru_cache
 from typing import Any
 
-from optviz import data, initializers, problems
+from optviz import initializers, problems
 from optviz._knobs import INF, cards, choice, config, example, knob, require
 from optviz.activations import GELU, Identity, LeakyReLU, ReLU, Sigmoid, Tanh
 from optviz.normalize import BatchNorm, GroupNorm, LayerNorm, RMSNorm
 from optviz.optimizers import SGD, Adam
 from optviz.widgets.normalization.words import ACTIVATIONS, NORMS, STARTS
 from optviz.widgets.series import numbered
+from optviz.widgets.tasks import DATA
 
 __all__ = ["RATES", "Entry", "LabState", "menu"]
 
 RATES = tuple(float(f"{10 ** (k / 2):.4g}") for k in range(-6, 3))  # 0.001 to 10 in steps of √10
-DATA: dict[str, Callable[[], data.Data]] = {
-    "digits 8×8": data.digits,
-    "MNIST-5k 14×14": lambda: data.mnist5k(14),
-}
 NORM_MENU: dict[str, Any] = {
     "none": None,
     "batch": BatchNorm(),

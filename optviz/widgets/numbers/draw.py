@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -16,6 +15,7 @@ from optviz.widgets.numbers.compute import Outcome
 from optviz.widgets.numbers.state import NumberState
 from optviz.widgets.numbers.words import WORDS
 from optviz.widgets.panel import Picture
+from optviz.widgets.series import minus
 
 __all__ = ["as_code", "as_table", "draw", "in_words"]
 
@@ -80,7 +80,7 @@ def _integers(result: Outcome) -> tuple[Rule, ...]:
     every = 2 ** max(0, math.ceil(math.log2(APART / step)))
     shown: dict[int, str] = {}
     for code in (zero, q.high, q.low, *(c for c in range(q.low, q.high + 1) if c % every == 0)):
-        text = WORDS["zero"].format(zero=zero) if code == zero else _minus(code)
+        text = WORDS["zero"].format(zero=zero) if code == zero else minus(f"{code}")
         if all(_fit(step, *sorted([(code, text), other])) for other in shown.items()):
             shown[code] = text
     return tuple(Rule(float(result.levels[c - q.low]), shown[c], "x") for c in sorted(shown))
@@ -103,7 +103,7 @@ def _stairs(result: Outcome, pinned: Sequence[Outcome]) -> Picture:
     axes = (WORDS["stairs_x"], WORDS["stairs_y"], lim, lim)
     frame = Frame(WORDS["stairs_title"], *axes, rules=_given(result))
     numbers = {"scale": result.scale, "code": result.code, "zero": result.zero, "value": result.value}
-    return Picture(lines, frame, _minus(WORDS["stairs_said"].format(**numbers)))
+    return Picture(lines, frame, minus(WORDS["stairs_said"].format(**numbers)))
 
 
 def _given(result: Outcome) -> tuple[Rule, ...]:
@@ -128,7 +128,7 @@ def _error(result: Outcome, pinned: Sequence[Outcome]) -> Picture:
     frame = Frame(WORDS["error_title"], *axes, rules=rules)
     numbers = {"error": result.error, "half": half, "low": result.ends[0], "high": result.ends[1]}
     return Picture(
-        lines, frame, _minus(WORDS[f"{_why(result)}_said"].format(beyond=abs(result.error), **numbers))
+        lines, frame, minus(WORDS[f"{_why(result)}_said"].format(beyond=abs(result.error), **numbers))
     )
 
 
@@ -139,20 +139,15 @@ def _bits(result: Outcome) -> Picture:
     signed = result.q.low < 0
     worth = [2**k for k in range(state.bits - 1, -1, -1)]
     worth[0] *= -1 if signed else 1
-    ticks = tuple((float(i), _minus(w)) for i, w in enumerate(worth))
-    title = WORDS["bits_title"].format(code=_minus(result.code), pattern=pattern)
+    ticks = tuple((float(i), minus(f"{w}")) for i, w in enumerate(worth))
+    title = WORDS["bits_title"].format(code=minus(f"{result.code}"), pattern=pattern)
     axes = (WORDS["bits_x"], WORDS["bits_y"], (-0.6, state.bits - 0.4), (0.0, 1.1))
     frame = Frame(title, *axes, xticks=ticks, yticks=((0.0, "0"), (1.0, "1")))
-    added = [_minus(w) for w, one in zip(worth, ones, strict=True) if one]
+    added = [minus(f"{w}") for w, one in zip(worth, ones, strict=True) if one]
     how = WORDS["twos"] if signed else ""
-    words = {"code": _minus(result.code), "pattern": pattern, "bits": state.bits, "how": how}
+    words = {"code": minus(f"{result.code}"), "pattern": pattern, "bits": state.bits, "how": how}
     said = WORDS["bits_said"].format(sum=" + ".join(added) or WORDS["no_ones"], **words)
     return Picture([bars(ones, "", BLUE)], frame, said)
-
-
-def _minus(text: Any) -> str:
-    """Numbers with a minus sign, not a hyphen."""
-    return re.sub(r"-(?=\d)", "−", f"{text}")
 
 
 def _reach(result: Outcome) -> tuple[float, float]:
@@ -161,14 +156,14 @@ def _reach(result: Outcome) -> tuple[float, float]:
 
 def _line_said(result: Outcome) -> str:
     state, levels = result.state, result.levels
-    numbers: dict[str, Any] = {"scale": result.scale, "zero": result.zero, "code": _minus(result.code)}
+    numbers: dict[str, Any] = {"scale": result.scale, "zero": result.zero, "code": minus(f"{result.code}")}
     ends = {"count": len(levels), "first": levels[0], "last": levels[-1]}
     said = WORDS["line_said"].format(x=state.x, value=result.value, **numbers, **ends)
     if not (state.holds_zero or state.symmetric or state.way == "open"):
         said += WORDS["widened"].format(
             low=state.low, high=state.high, new_low=min(state.low, 0), new_high=max(state.high, 0)
         )
-    return _minus(said)
+    return minus(said)
 
 
 def in_words(result: Outcome) -> str:
@@ -184,7 +179,7 @@ def in_words(result: Outcome) -> str:
     told = WORDS["outcome"].format(why=WORDS[_why(result)], **numbers) + f"{_scale_said(result)} {formula}"
     if state.way == "open" and (state.holds_zero or state.symmetric):
         told += WORDS["same_open"]
-    return _minus(told)
+    return minus(told)
 
 
 def _why(result: Outcome) -> str:

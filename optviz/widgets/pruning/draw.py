@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from optviz import evaluation
 from optviz._clock import human_bytes, human_seconds
 from optviz.viz import Frame, Line, Mosaic, Rule
 from optviz.widgets.panel import Picture
@@ -18,7 +17,7 @@ from optviz.widgets.pruning.files import FORMS
 from optviz.widgets.pruning.masking import LEVELS
 from optviz.widgets.pruning.state import LabState, percent
 from optviz.widgets.pruning.words import PRUNING_LAB as WORDS
-from optviz.widgets.series import interval, over_seeds
+from optviz.widgets.series import gap, interval, over_seeds
 from optviz.widgets.spelling import spelled
 
 __all__ = ["as_code", "as_table", "draw", "in_words", "status"]
@@ -266,10 +265,10 @@ def in_words(result: Outcome) -> str:
     state, after, done = result.state, result.after, result.retrained[-1]
     assert done is not None
     pair = [100 * values for values in (done.cut.accuracy, after[0])]
-    gap = WORDS["same"] if state.level == 0 else _gap(*pair)
+    ahead = WORDS["same"] if state.level == 0 else gap(pair[0], pair[1], result.images)
     after_, dense = (f"{values.mean():.1f} %" for values in pair)
     told = WORDS["verdict"].format(
-        sparsity=percent(state.level), steps=state.retrain, after=after_, dense=dense, gap=gap
+        sparsity=percent(state.level), steps=state.retrain, after=after_, dense=dense, gap=ahead
     )
     good = [
         level for level, row in zip(state.levels, after, strict=True) if row.mean() >= after[0].mean() - NEAR
@@ -284,13 +283,6 @@ def _time(dense: Any, pruned: Any) -> str:
     if dense.low <= pruned.high and pruned.low <= dense.high:
         return WORDS["time_same"]
     return WORDS["time_other"].format(share=100 * pruned.median / dense.median)
-
-
-def _gap(a: np.ndarray, b: np.ndarray) -> str:
-    if len(a) < 2:
-        return WORDS["alone"].format(points=float(a[0] - b[0]))
-    d = evaluation.paired(a, b)
-    return WORDS["ahead"].format(points=d.mean, half=d.half_width)
 
 
 def status(result: Outcome) -> str:

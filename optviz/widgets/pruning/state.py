@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
-from optviz import data, problems
 from optviz._knobs import choice, config, knob, require
 from optviz.prune import NM, Global, Layer
 from optviz.recipes import OBD, Magnitude, Movement, Random, Snip, Taylor, Wanda
 from optviz.widgets.pruning.masking import BySensitivity, levels_of
 from optviz.widgets.pruning.timing import TIMINGS, OneShot
+from optviz.widgets.tasks import DATA, classification
 
 __all__ = ["LabState", "percent"]
 
-DATA: dict[str, Callable[[], data.Data]] = {
-    "digits 8×8": data.digits,
-    "MNIST-5k 14×14": lambda: data.mnist5k(14),
-}
 NETWORKS: dict[str, Any] = {
     "64 hidden units": (64,),
     "64 and 64 hidden units": (64, 64),
@@ -107,7 +101,7 @@ class LabState:
     @property
     def problem(self) -> Any:
         """What the networks train on."""
-        return _problem(self.data, self.network)
+        return classification(self.data, self.network)
 
     @property
     def semi(self) -> bool:
@@ -133,8 +127,3 @@ class LabState:
     def task(self) -> tuple[Any, ...]:
         """What determines the dense networks."""
         return self.data, self.network, self.steps, self.lr, self.seeds
-
-
-@lru_cache(16)
-def _problem(name: str, network: tuple[int, ...]) -> Any:
-    return problems.Classification(DATA[name](), network, 64)

@@ -68,8 +68,6 @@ PRUNING_LAB = COMMON | {
         "trained on as long: {gap}."
     ),
     "same": "the same network",
-    "ahead": "{points:+.1f} ± {half:.1f} points",
-    "alone": "{points:+.1f} points",
     "furthest": " Of the {count} sparsities, {sparsity} is the highest within half a point of it.",
     "files": " The smallest file ({form}) has {share:.0f} % of the dense one's bytes; {time}.",
     "time_same": "the time doesn't differ (quartiles overlap)",

@@ -9,8 +9,9 @@ from optviz.widgets.explorer import Explorer
 from optviz.widgets.panel import Panel
 from optviz.widgets.qat.compute import compute
 from optviz.widgets.qat.draw import against, as_code, as_table, draw, in_words, status
-from optviz.widgets.qat.state import DATA, LabState, problem_of
+from optviz.widgets.qat.state import LabState, problem_of
 from optviz.widgets.qat.words import QAT_LAB as WORDS
+from optviz.widgets.tasks import DATA
 
 __all__ = ["against", "qat_lab"]
 

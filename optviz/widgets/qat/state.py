@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
-from optviz import data, problems
 from optviz._knobs import INF, choice, config, example, knob, require
 from optviz.quantize import MSE, MinMax, Percentile, PerChannel, PerTensor
+from optviz.widgets.tasks import DATA, classification
 
 __all__ = ["BITS", "LAYERS", "LabState", "problem_of"]
 
-DATA: dict[str, Any] = {"digits 8×8": data.digits, "MNIST-5k 14×14": lambda: data.mnist5k(14)}
 NETWORKS: dict[str, Any] = {
     "16 hidden units": (16,),
     "32 hidden units": (32,),
@@ -97,10 +95,4 @@ class LabState:
 
 def problem_of(state: LabState) -> Any:
     """The network and its images; states with the same task share one."""
-    return _problem(state.task)
-
-
-@lru_cache(32)
-def _problem(task: tuple[Any, ...]) -> Any:
-    name, network, batch = task
-    return problems.Classification(DATA[name](), network, batch)
+    return classification(*state.task)

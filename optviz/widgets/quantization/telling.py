@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from optviz import deploy, evaluation
+from optviz import deploy
 from optviz._clock import human_bytes, human_seconds
 from optviz.widgets.quantization.compute import BUDGETS, COUNTS, Outcome
 from optviz.widgets.quantization.state import ALIKE, BITS, FULL, GREEDY, SEEN, LabState
 from optviz.widgets.quantization.words import QUANTIZATION_LAB as WORDS
-from optviz.widgets.series import interval, over_seeds
+from optviz.widgets.series import gap, interval, over_seeds
 from optviz.widgets.spelling import spelled
 
 __all__ = [
@@ -88,7 +88,7 @@ def in_words(result: Outcome) -> str:
         plan=_plan(result),
         chosen=percents(chosen.accuracy[0]),
         full=percents(full.accuracy[0]),
-        gap=_gap(100 * chosen.accuracy[0], 100 * full.accuracy[0], result.images),
+        gap=gap(100 * chosen.accuracy[0], 100 * full.accuracy[0], result.images),
         share=100 * chosen.total.mean() / full.total.mean(),
     )
     near = result.uniform.accuracy.mean(axis=1) >= full.accuracy.mean() - NEAR
@@ -106,15 +106,6 @@ def _plan(result: Outcome) -> str:
     state = result.state
     name = {ALIKE: "plan_alike", GREEDY: "plan_greedy"}.get(state.plan, "plan_hand")
     return WORDS[name].format(bits=state.bits, each=", ".join(each_layer(result)))
-
-
-def _gap(a: np.ndarray, b: np.ndarray, images: int) -> str:
-    if len(a) < 2:
-        return WORDS["alone_gap"].format(points=float(a[0] - b[0]))
-    if (a == b).all():
-        return WORDS["same"]
-    d = evaluation.paired(a, b, resolution=50 / images)  # half an image
-    return WORDS["ahead"].format(points=d.mean, half=d.half_width)
 
 
 def _speed(result: Outcome) -> str:

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from optviz import evaluation
 from optviz._clock import human_seconds
 from optviz.quantize import Entropy
 from optviz.widgets.ranges.compute import SHARES, Method, Outcome
 from optviz.widgets.ranges.state import BITS, RangeState
 from optviz.widgets.ranges.words import KINDS, WORDS
-from optviz.widgets.series import numbered, over_seeds
+from optviz.widgets.series import gap, minus, numbered, over_seeds
 from optviz.widgets.spelling import spelled
 
 __all__ = [
@@ -132,8 +131,14 @@ def in_words(result: Outcome) -> str:
     assert mine is not None
     assert result.dense is not None
     right, dense = 100 * result.accuracy[i, state.bits], 100 * result.dense
+    images = len(state.problem.data.validation.y)
     beaten = WORDS["better"].format(error=100 * errors[best], name=name(state, best))
-    numbers = {"bits": state.bits, "name": name(state, i), "what": all_of(state), "gap": _gap(right, dense)}
+    numbers = {
+        "bits": state.bits,
+        "name": name(state, i),
+        "what": all_of(state),
+        "gap": gap(right, dense, images),
+    }
     numbers |= {"error": 100 * mine.error, "rounding": 100 * mine.rounding, "clipping": 100 * mine.clipping}
     told = WORDS["verdict"].format(
         best=WORDS["is_best"] if errors[best] >= mine.error else beaten,
@@ -142,13 +147,6 @@ def in_words(result: Outcome) -> str:
         **numbers,
     )
     return _plain(told + _left_out(result))
-
-
-def _gap(right: np.ndarray, dense: np.ndarray) -> str:
-    if len(right) < 2:
-        return ""
-    found = evaluation.paired(right, dense)
-    return WORDS["gap"].format(points=found.mean, half=found.half_width)
 
 
 def _left_out(result: Outcome) -> str:
@@ -198,5 +196,6 @@ def _nothing(state: RangeState) -> str:
 
 def _plain(text: str) -> str:
     """Numbers without powers of ten, and with a minus sign, not a hyphen."""
-    text = re.sub(r"\d(\.\d+)?e-\d+", lambda n: np.format_float_positional(float(n[0]), trim="-"), text)
-    return re.sub(r"-(?=\d)", "−", text)
+    return minus(
+        re.sub(r"\d(\.\d+)?e-\d+", lambda n: np.format_float_positional(float(n[0]), trim="-"), text)
+    )

@@ -80,11 +80,10 @@ WORDS = COMMON | {
     "verdict": (
         "{bits} bits, {name}: the error is {error:.3g} % of the mean square, {rounding:.3g} from rounding "
         "and {clipping:.3g} from clipping{best}. With all {what} in this code {right:.1f} % of the "
-        "validation images are right, in floating point {dense:.1f} %{gap}."
+        "validation images are right, in floating point {dense:.1f} %: {gap}."
     ),
     "is_best": ", the least of all ranges",
     "better": "; the least is {error:.3g}, by {name}",
-    "gap": ": {points:+.1f} ± {half:.1f} points",
     "one_batch": " Weights come in one batch, so their moving average is min–max.",
     "no_entropy": " Entropy is left out: it looks for the shape of many numbers; a scale has {count} here.",
     "no_grain": " Entropy looks for the shape of many numbers, so it has one scale for a tensor.",

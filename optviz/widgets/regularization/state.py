@@ -6,15 +6,15 @@ from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
 
-from optviz import data, problems, regularize
+from optviz import problems, regularize
 from optviz._knobs import INF, cards, choice, config, example, knob, require
 from optviz.optimizers import SGD, Adam
 from optviz.widgets.regularization.methods import METHODS
 from optviz.widgets.series import numbered
+from optviz.widgets.tasks import DATA
 
 __all__ = ["RATES", "Entry", "LabState", "followed", "menu", "problem_of"]
 
-DATA: dict[str, Any] = {"digits 8×8": data.digits, "MNIST-5k 14×14": lambda: data.mnist5k(14)}
 NETWORKS: dict[str, Any] = {
     "16 hidden units": (16,),
     "64 hidden units": (64,),

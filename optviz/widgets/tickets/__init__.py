@@ -8,9 +8,10 @@ from optviz._knobs import require
 from optviz.viz import Tiles
 from optviz.widgets.explorer import Explorer
 from optviz.widgets.panel import Panel
+from optviz.widgets.tasks import DATA
 from optviz.widgets.tickets.compute import compute
 from optviz.widgets.tickets.draw import against, as_code, as_table, draw, in_words, status
-from optviz.widgets.tickets.state import DATA, LabState, followed, problem_of
+from optviz.widgets.tickets.state import LabState, followed, problem_of
 from optviz.widgets.tickets.words import TICKET_LAB as WORDS
 
 __all__ = ["against", "ticket_lab"]

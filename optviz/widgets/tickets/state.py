@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
-from optviz import data, problems
 from optviz._knobs import INF, choice, config, knob, require
 from optviz.optimizers import SGD, Adam
 from optviz.prune import Global, Layer
+from optviz.widgets.tasks import DATA, classification
 
 __all__ = ["MOST_ROUNDS", "LabState", "followed", "problem_of"]
 
-DATA: dict[str, Any] = {"digits 8×8": data.digits, "MNIST-5k 14×14": lambda: data.mnist5k(14)}
 NETWORKS: dict[str, Any] = {
     "32 hidden units": (32,),
     "64 hidden units": (64,),
@@ -89,13 +87,7 @@ class LabState:
 
 def problem_of(state: LabState) -> Any:
     """The network and its images; states with the same task share one."""
-    return _problem(state.task)
-
-
-@lru_cache(32)
-def _problem(task: tuple[Any, ...]) -> Any:
-    name, network, batch = task
-    return problems.Classification(DATA[name](), network, batch)
+    return classification(*state.task)
 
 
 def followed(old: LabState, new: LabState) -> LabState:

@@ -14,6 +14,7 @@ import ipywidgets as w
 from optviz._clock import human_seconds
 from optviz._knobs import Cards
 from optviz.widgets.explorer import Explorer
+from optviz.widgets.series import minus
 from optviz.widgets.view.cards import Card
 from optviz.widgets.view.controls import button, note, styles
 from optviz.widgets.view.live import Live
@@ -318,5 +319,5 @@ class Page(w.VBox):
 
 def _verdict(text: str) -> str:
     """The first sentence bold, the rest plain."""
-    first, dot, rest = text.partition(". ")
+    first, dot, rest = minus(text).partition(". ")
     return f"<b>{html.escape(first + dot)}</b>{html.escape(rest)}"

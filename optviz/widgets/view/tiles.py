@@ -15,6 +15,7 @@ from optviz._knobs import Knob, knobs
 from optviz.viz import Frame
 from optviz.widgets.explorer import Explorer
 from optviz.widgets.panel import Panel, Picture
+from optviz.widgets.series import minus
 from optviz.widgets.view.controls import note
 
 __all__ = ["Tiles"]
@@ -197,4 +198,4 @@ def _image(name: str, width: int, height: int) -> Any:
 
 
 def _small(text: str) -> str:
-    return f'<div style="font-size:11px;line-height:1.35;opacity:0.75">{html.escape(text)}</div>'
+    return f'<div style="font-size:11px;line-height:1.35;opacity:0.75">{html.escape(minus(text))}</div>'
