@@ -48,6 +48,9 @@ schedule_lab(
     "pruning_lab": Portrait("from optviz import pruning_lab; pruning_lab()", "ledger"),
     "channel_lab": Portrait("from optviz import channel_lab; channel_lab()", "cost"),
     "ticket_lab": Portrait("from optviz import ticket_lab; ticket_lab()", "early"),
+    "quantization_lab": Portrait("from optviz import quantization_lab; quantization_lab()", "times"),
+    "codebook_lab": Portrait("from optviz import codebook_lab; codebook_lab()", "file"),
+    "qat_lab": Portrait("from optviz import qat_lab; qat_lab()", "course"),
     "landscape_lab": Portrait("from optviz import landscape_lab; landscape_lab()", "along"),
 }
 
