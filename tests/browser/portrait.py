@@ -71,7 +71,7 @@ def main(names: list[str]) -> int:
                 page.wait_until_still(f".optviz-panel-{portrait.panel}", quiet=3.0)
                 page.screenshot(picture, ".optviz-page")
             with Image.open(picture) as shot:
-                few = shot.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+                few = shot.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
             few.save(picture, optimize=True)
             print(f"wrote {picture}")
         browser.close()
