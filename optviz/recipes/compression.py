@@ -15,7 +15,7 @@ from optviz._rows import namespace
 from optviz.quantize import Codebooks
 from optviz.recipes.archive import Parts, parts, write_compressed
 from optviz.recipes.pruning import GLOBAL, MAGNITUDE, prune_iteratively
-from optviz.recipes.rounds import Params, Round, Rows, one
+from optviz.recipes.rounds import Params, Reported, Round, Rows, one
 from optviz.training import Run, iterate
 from optviz.training.history import whole
 
@@ -28,7 +28,7 @@ LINEAR = quantize.LinearStart()
 
 
 @dataclass(frozen=True, eq=False)
-class Compression:
+class Compression(Reported):
     """Where networks stand on their way through deep compression. K rows, finals × seeds, run-major.
 
     Args:
@@ -63,26 +63,6 @@ class Compression:
     params: Params = field(repr=False)
     books: tuple[Codebooks, ...] = field(default=(), repr=False)
     index: int = 0
-
-    @property
-    def progress(self) -> float:
-        """Share of the updates that are done, 0 to 1."""
-        return self.step / self.steps if self.steps else 1.0
-
-    @property
-    def done(self) -> bool:
-        """True for the last report of the stage, or of the round of pruning."""
-        return self.step >= self.steps
-
-    def rows(self, label: str) -> list[int]:
-        """Row numbers of one label, in the order of the seeds.
-
-        Raises:
-            ValueError: if no row has it.
-        """
-        found = [i for i, name in enumerate(self.labels) if name == label]
-        require(len(found) > 0, "label", f"one of {list(dict.fromkeys(self.labels))}", label)
-        return found
 
     def network(self, row: int = 0) -> dict[str, Any]:
         """The weights of one row, name → (*shape)."""

@@ -17,7 +17,7 @@ from optviz.recipes.few_bits import CHANNELS, EXTREMES, FewBits, LearnedSteps, c
 from optviz.recipes.frozen_norm import FROZEN, FoldedBits, FrozenNorm
 from optviz.recipes.pruning import seeds_of
 from optviz.recipes.rounded_units import RoundedUnits
-from optviz.recipes.rounds import Rows
+from optviz.recipes.rounds import Reported, Rows
 from optviz.training import Run, iterate
 from optviz.training.block import gathered
 from optviz.training.history import whole
@@ -32,7 +32,7 @@ ALL = (8, 6, 4, 3, 2)
 
 
 @dataclass(frozen=True, eq=False)
-class Rounding:
+class Rounding(Reported):
     """Where networks of few bits stand. K = bits × seeds rows, bits-major; S seeds.
 
     Args:
@@ -70,26 +70,6 @@ class Rounding:
     rounded: Params = field(default_factory=dict, repr=False)
     plain: Params = field(default_factory=dict, repr=False)
     latent: Params = field(default_factory=dict, repr=False)
-
-    @property
-    def progress(self) -> float:
-        """Share of the updates that are done, 0 to 1."""
-        return self.step / self.steps
-
-    @property
-    def done(self) -> bool:
-        """True for the last report."""
-        return self.step >= self.steps
-
-    def rows(self, label: str) -> list[int]:
-        """Row numbers of one label, in the order of the seeds.
-
-        Raises:
-            ValueError: if no row has it.
-        """
-        found = [i for i, name in enumerate(self.labels) if name == label]
-        require(len(found) > 0, "label", f"one of {list(dict.fromkeys(self.labels))}", label)
-        return found
 
     def to_frame(self) -> pd.DataFrame:
         """A pandas table with one line a row: bits, seed, step, then each metric of QAT, PTQ and neither."""

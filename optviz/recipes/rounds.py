@@ -17,14 +17,42 @@ from optviz.training.history import require_problem, whole
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Later", "Masks", "Params", "Round", "Rows", "trained"]
+__all__ = ["Later", "Masks", "Params", "Reported", "Round", "Rows", "trained"]
 
 Params = Mapping[str, Any]
 Masks = Mapping[str, Any]
 
 
+class Reported:
+    """What all reports of a training in rows have in common."""
+
+    labels: tuple[str, ...]
+    step: int
+    steps: int
+
+    @property
+    def progress(self) -> float:
+        """Share of the updates (of this stage or round, where there are several) that are done, 0 to 1."""
+        return self.step / self.steps if self.steps else 1.0
+
+    @property
+    def done(self) -> bool:
+        """True for the last report of the training, the stage or the round."""
+        return self.step >= self.steps
+
+    def rows(self, label: str) -> list[int]:
+        """Row numbers of one label, in the order of the seeds.
+
+        Raises:
+            ValueError: if no row has it.
+        """
+        found = [i for i, name in enumerate(self.labels) if name == label]
+        require(len(found) > 0, "label", f"one of {list(dict.fromkeys(self.labels))}", label)
+        return found
+
+
 @dataclass(frozen=True, eq=False)
-class Round:
+class Round(Reported):
     """Where networks stand in or after a round of pruning. K = finals × seeds rows, run-major.
 
     Args:
@@ -61,29 +89,9 @@ class Round:
     params: Params = field(repr=False)
 
     @property
-    def progress(self) -> float:
-        """Share of the round's updates that are done, 0 to 1."""
-        return self.step / self.steps if self.steps else 1.0
-
-    @property
-    def done(self) -> bool:
-        """True for the round's last report."""
-        return self.step >= self.steps
-
-    @property
     def times(self) -> np.ndarray:
         """(K,) how many times fewer prunable weights there are: 1/(1 − sparsity)."""
         return 1 / (1 - self.sparsity)
-
-    def rows(self, label: str) -> list[int]:
-        """Row numbers of one label, in the order of the seeds.
-
-        Raises:
-            ValueError: if no row has it.
-        """
-        found = [i for i, name in enumerate(self.labels) if name == label]
-        require(len(found) > 0, "label", f"one of {list(dict.fromkeys(self.labels))}", label)
-        return found
 
     def to_frame(self) -> pd.DataFrame:
         """A pandas table with one line a row: round, label, seed, sparsity, metrics before and after."""
