@@ -19,7 +19,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 VECLIB_
 # Two workers share the tests, as many as the smallest machines have cores. In the browser the tests of one
 # open page stay together, since to open it takes as long as they do.
 WORKERS ?= -n 2 --dist worksteal
-PAGES ?= -n 2 --dist loadgroup
+PAGES ?= -n 2
 RUN := $(ONE_THREAD) PYTHONUNBUFFERED=1 $(PY)
 
 .DEFAULT_GOAL := help

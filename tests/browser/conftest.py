@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,14 +25,23 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder; those that share an open page stay together on one worker."""
+    """Mark every test of this folder."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("browser")
-            if "opened" in getattr(item, "fixturenames", ()):
-                which = getattr(item, "callspec", None)
-                name = which.params.get("opened", "") if which else ""
-                item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{name}"))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests of one open page stay together on one worker: to open it takes as long as they do."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByPage(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path, _, test = nodeid.partition("::")
+            page = test[test.find("[") :] if "[" in test else ""
+            return f"{path}{page}"
+
+    return ByPage(config, log)
 
 
 @pytest.fixture(scope="package")
