@@ -29,7 +29,8 @@ class Case:
     """One explorer.
 
     Args:
-        make: Python that makes it, after ``from optviz.widgets import *``; its default size, or near it.
+        make: Python that makes it, after ``from optviz.widgets import *``; its default size, with two seeds
+            (lessons open it with all of them).
         slider: CSS class of the slider that is dragged and moved by keys, without ``optviz-``, such as
             ``shared-lr`` or ``card-0 .optviz-field-lr``.
         long: class of a slider whose right end makes the computation long enough to press [stop].
@@ -41,22 +42,22 @@ class Case:
 
 
 LABS = {
-    "augmentation": Case("augmentation_lab()", "card-0 .optviz-field-pixels", "shared-steps"),
-    "channels": Case("channel_lab()", "shared-share", "shared-steps"),
-    "codebooks": Case("codebook_lab(bits=3)", "shared-bits", "shared-updates"),
+    "augmentation": Case("augmentation_lab(seeds=2)", "card-0 .optviz-field-pixels", "shared-steps"),
+    "channels": Case("channel_lab(seeds=2)", "shared-share", "shared-steps"),
+    "codebooks": Case("codebook_lab(bits=3, seeds=2)", "shared-bits", "shared-updates"),
     "descent": Case("descent_lab()", "shared-lr"),
     "descent-digits": Case("descent_lab('digits')", "shared-lr", "shared-steps"),
     "landscape": Case("landscape_lab(__import__('optviz').surfaces.Booth())", "shared-lr"),
     "loss": Case("loss_lab()", "shared-a"),
     "normalization": Case("normalization_lab()", "card-3 .optviz-field-std", "shared-steps"),
-    "number": Case("number_lab(-0.5)", "shared-x"),
-    "pruning": Case("pruning_lab()", "shared-sparsity", "shared-retrain"),
+    "number": Case("number_lab(-1.7)", "shared-x"),
+    "pruning": Case("pruning_lab(seeds=2)", "shared-sparsity", "shared-retrain"),
     "qat": Case("qat_lab(seeds=2)", "shared-lr", "shared-steps"),
     "quantization": Case("quantization_lab(seeds=2)", "shared-bits", "shared-steps"),
-    "race": Case("optimizer_race()", "card-0 .optviz-field-lr", "shared-digits_steps"),
+    "race": Case("optimizer_race(seeds=2)", "card-0 .optviz-field-lr", "shared-digits_steps"),
     "range": Case("range_lab(hidden=32, seeds=2)", "shared-clip", "shared-steps"),
-    "regularization": Case("regularization_lab()", "card-1 .optviz-field-strength", "shared-steps"),
-    "ticket": Case("ticket_lab()", "shared-lr", "shared-steps"),
+    "regularization": Case("regularization_lab(seeds=2)", "card-1 .optviz-field-strength", "shared-steps"),
+    "ticket": Case("ticket_lab(seeds=2)", "shared-lr", "shared-steps"),
 }
 
 
