@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optviz import optimizers
@@ -211,10 +211,10 @@ def test_every_rule_has_a_reference() -> None:
 @settings(max_examples=12)
 def test_equals_torch_or_the_formula(cls: type, data: st.DataObject) -> None:
     rule = data.draw(configs(cls))
-    # near 0 a step is divided by the newest gradient alone: where that is tiny, the last digit decides
-    assume(getattr(rule, "b2", 1.0) >= 0.1)
     seed = data.draw(st.integers(0, 1000))
     g, (p, lr) = gradients(seed), start(seed)
+    if cls is optimizers.Adamax and rule.b2 < 0.1:  # it divides by the newest gradient alone:
+        g, lr = g[:3], lr[:3]  # after many updates the last digit decides
     formula = FORMULAS.get(cls.__name__)
 
     def reference(p: np.ndarray) -> np.ndarray:

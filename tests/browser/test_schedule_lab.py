@@ -22,7 +22,7 @@ ROOT = ".optviz-page"
 RATES, LOSS, ACCURACY = PANELS = tuple(f"{ROOT} .optviz-panel-{n}" for n in ("rates", "loss", "accuracy"))
 PEAK = f"{ROOT} .optviz-card-0 .optviz-field-lr"
 CELL = "from optviz import widgets\nview = widgets.schedule_lab()\nview"
-MOVES = 120
+MOVES = 200
 
 
 @pytest.fixture(scope="module")
