@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optviz._knobs import require
-from optviz._rows import chosen, namespace
+from optviz._rows import chosen
 from optviz.normalize import BatchNorm
 from optviz.problems import Classification
 from optviz.quantize import Granularity, PerTensor, Range
@@ -17,7 +17,7 @@ from optviz.recipes.few_bits import CHANNELS, EXTREMES, FewBits, LearnedSteps, c
 from optviz.recipes.frozen_norm import FROZEN, FoldedBits, FrozenNorm
 from optviz.recipes.pruning import seeds_of
 from optviz.recipes.rounded_units import RoundedUnits
-from optviz.recipes.rounds import Reported, Rows
+from optviz.recipes.rounds import Reported, Rows, tiled
 from optviz.training import Run, iterate
 from optviz.training.block import gathered
 from optviz.training.history import whole
@@ -194,7 +194,7 @@ def ptq(
     seeds = len(next(iter(params.values())))
     each = FewBits(tuple(b for b in levels for _ in np.arange(seeds)), per, range, names)
     seen = _seen(problem, units)
-    return seen, _rounded(seen, _view(seen, each), {n: _tiled(p, len(levels)) for n, p in params.items()})
+    return seen, _rounded(seen, _view(seen, each), tiled(params, len(levels)))
 
 
 def _seen(problem: Any, units: int | None) -> Any:
@@ -231,10 +231,6 @@ def _rounded(seen: Any, view: FewBits | FoldedBits, params: Params) -> dict[str,
     """Weights rounded after training, statistics from before, codes of the units behind such weights."""
     weights = view({**params, **_statistics(seen, params)})
     return {**weights, **_codes(seen, weights)}
-
-
-def _tiled(p: Any, times: int) -> Any:
-    return namespace(p).concatenate([p] * times)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from optviz.training.history import require_problem, whole
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Later", "Masks", "Params", "Reported", "Round", "Rows", "trained"]
+__all__ = ["Later", "Masks", "Params", "Reported", "Round", "Rows", "tiled", "trained"]
 
 Params = Mapping[str, Any]
 Masks = Mapping[str, Any]
@@ -188,8 +188,7 @@ class Rows:
 
     def for_all(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Values of the S seeds, name -> (S, …), for all rows: name -> (K·S, …)."""
-        times = len(self.labels)
-        return {n: namespace(v).concatenate([v] * times) for n, v in values.items()}
+        return tiled(values, len(self.labels))
 
     def start(self, params: Params | None) -> dict[str, Any]:
         """Weights name -> (S, *shape): given ones, (*shape) or (S, *shape), or those that the seeds draw."""
@@ -278,6 +277,11 @@ def prunable(params: Params) -> dict[str, Any]:
 def one(values: Mapping[str, Any], row: int) -> dict[str, Any]:
     """The values of one row: name -> (*shape)."""
     return {n: v[row] for n, v in values.items()}
+
+
+def tiled(values: Mapping[str, Any], times: int) -> dict[str, Any]:
+    """Values name -> (S, …) again and again: name -> (times·S, …)."""
+    return {n: namespace(v).concatenate([v] * times) for n, v in values.items()}
 
 
 def _chance_of_weights(seed: int) -> np.random.Generator:

@@ -13,11 +13,12 @@ from cachetools import LRUCache
 from optviz import prune, recipes
 from optviz.optimizers import SGD
 from optviz.recipes.rounds import Rows
-from optviz.training import Run, iterate
+from optviz.training import Run
 from optviz.widgets.pruning.files import Book, booked, timed
 from optviz.widgets.pruning.masking import LEVELS, Scan, Scoring, finals, fingerprint, masks_at
 from optviz.widgets.pruning.state import BySensitivity, LabState, percent
 from optviz.widgets.pruning.words import PRUNING_LAB as WORDS
+from optviz.widgets.tasks import in_slices
 
 __all__ = ["Cut", "Outcome", "Retrained", "compute", "cut_of"]
 
@@ -201,11 +202,8 @@ def _train_dense(work: _Work) -> Iterator[float]:
     """All seeds side by side."""
     state, key = work.state, work.state.task
     if key not in _dense:
-        run, every = Run(RULE, state.lr), max(1, state.steps // 40)
-        last = every * -(-state.steps // every)  # metrics in the end only
-        steps = iterate(state.problem, [run], state.steps, seed=range(state.seeds), every=every, measure=last)
-        for step in steps:
-            yield (step.step + 1) / state.steps
+        run = Run(RULE, state.lr)
+        step = yield from in_slices(state.problem, run, state.steps, range(state.seeds))
         params = {n: np.array(p) for n, p in step.params.items()}
         work.fresh += state.seeds
         _dense[key] = Dense(params, np.array(step.metrics["validation_accuracy"]))

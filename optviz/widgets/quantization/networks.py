@@ -14,7 +14,8 @@ from cachetools import LRUCache
 from optviz import data, evaluation, problems
 from optviz.optimizers import SGD
 from optviz.quantize.observers import weighted
-from optviz.training import Run, iterate
+from optviz.training import Run
+from optviz.widgets.tasks import in_slices
 
 if TYPE_CHECKING:
     from torch import nn
@@ -80,11 +81,7 @@ def train(network: str, steps: int, seeds: int) -> Iterator[float]:
     missing = [s for s in range(seeds) if trained(network, steps, s) is None]
     if not missing:
         return
-    every = max(1, steps // 60)
-    last = every * -(-steps // every)  # metrics in the end only
-    run = Run(RULE, LR)
-    for step in iterate(problem(network), [run], steps, seed=missing, every=every, measure=last):
-        yield (step.step + 1) / steps
+    step = yield from in_slices(problem(network), Run(RULE, LR), steps, missing, 60)
     for row, seed in enumerate(missing):
         own = {name: copy(p[row]) for name, p in step.params.items()}
         model = _module(network, own)

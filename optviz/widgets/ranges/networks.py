@@ -12,8 +12,9 @@ from cachetools import LRUCache
 from optviz.optimizers import SGD
 from optviz.quantize import Observer, QParams, fake_quantize, fake_quantize_grad, from_range
 from optviz.recipes import RoundedUnits
-from optviz.training import Run, iterate
+from optviz.training import Run
 from optviz.widgets.ranges.state import UNITS, WEIGHTS, RangeState
+from optviz.widgets.tasks import in_slices
 
 __all__ = [
     "Coded",
@@ -76,11 +77,8 @@ def trained(state: RangeState) -> Networks | None:
 
 def training(state: RangeState) -> Iterator[float]:
     """Train all networks side by side, and run them on images; yields the share done."""
-    problem, every = state.problem, max(1, state.steps // 40)
-    last = every * -(-state.steps // every)  # metrics in the end only
-    steps = iterate(problem, [RUN], state.steps, seed=range(state.seeds), every=every, measure=last)
-    for step in steps:
-        yield (step.step + 1) / state.steps
+    problem = state.problem
+    step = yield from in_slices(problem, RUN, state.steps, range(state.seeds))
     params = {n: np.array(p) for n, p in step.params.items()}
     sets = [
         [np.array(layer.active) for layer in problem.layers(params, X, training=False)[:-1]]
